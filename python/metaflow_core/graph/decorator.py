@@ -1,0 +1,26 @@
+"""A decorator as the user wrote it: a name and arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..types import JsonObject
+from .shape import Shape
+
+__all__ = ["DecoratorSpec"]
+
+
+@dataclass(frozen=True)
+class DecoratorSpec:
+    name: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str = "decorator") -> DecoratorSpec:
+        shape = Shape(data, where)
+        return cls(name=shape.text("name"), args=shape.mapping("args"))
+
+    def to_dict(self) -> JsonObject:
+        return {"name": self.name, "args": dict(self.args)}

@@ -1,0 +1,45 @@
+"""Which of the known names did the user mean?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+__all__ = ["did_you_mean", "suggest"]
+
+_LIKENESS_MINIMUM = 0.6
+
+
+def suggest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate nearest to `word`, or None when none is near. Case, `-`, `_` and `.` do not count."""
+    wanted = _plain(word)
+    best, best_likeness = None, _LIKENESS_MINIMUM
+    for candidate in sorted(set(candidates)):
+        likeness = _likeness(wanted, _plain(candidate))
+        if likeness > best_likeness:
+            best, best_likeness = candidate, likeness
+    return best
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """A hint for an unknown `word`: the near name, else all the names when they are few, else nothing."""
+    names = sorted(set(candidates))
+    near = suggest(word, names)
+    if near is not None:
+        return f"Did you mean '{near}'?"
+    if not names or len(names) > 20:
+        return ""
+    return "Known: " + ", ".join(names) + "."
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "_").replace(".", "_")
+
+
+def _likeness(wanted: str, candidate: str) -> float:
+    if wanted == candidate:
+        return 1.0
+    # An abbreviation ("mem" for "memory") shares few letters with a long name, yet it is what was meant.
+    if len(wanted) >= 3 and candidate.startswith(wanted):
+        return 0.9
+    return SequenceMatcher(None, wanted, candidate, autojunk=False).ratio()

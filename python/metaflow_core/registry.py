@@ -1,0 +1,119 @@
+"""Finds plugins by name.
+
+A kind of plugin is a package folder ("storages"), a plugin is a module in it ("local.py") whose `PLUGIN` is what other
+code gets: a class, a value or a function, as the kind's contract says. Another distribution adds one by an entry point
+of the group "metaflow_core.plugins" named "<kind>.<name>", for example
+
+    [project.entry-points."metaflow_core.plugins"]
+    "storages.azure" = "my_package.azure"          # or "my_package.azure:AzureStorage"
+
+Installed distributions are searched only for a name which is not built in, because that search costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from .errors import UnknownOption
+from .nearest import did_you_mean
+
+__all__ = ["ENTRY_POINT_GROUP", "Registry", "plugins"]
+
+ENTRY_POINT_GROUP = "metaflow_core.plugins"
+
+
+class Registry:
+    """The plugins of one kind.
+
+    `check(name, plugin)` raises when the plugin does not keep its contract; it is called once, when the plugin is
+    registered. A plugin may have `aliases`, other names it answers to.
+    """
+
+    def __init__(self, kind: str, package: str | None = None, check: Callable[[str, Any], None] | None = None) -> None:
+        self.kind = kind
+        self._package = package or f"metaflow_core.{kind}"
+        self._check = check
+        self._plugins: dict[str, Any] = {}
+        self._aliases: dict[str, str] = {}
+        self._all_loaded = False
+
+    def get(self, name: str) -> Any:
+        """The plugin called `name`; UnknownOption with a suggestion when there is none."""
+        found = self.find(name)
+        if found is None:
+            raise UnknownOption(
+                f"unknown {self._singular()} '{name}'",
+                hint=did_you_mean(name, [*self.names(), *self._aliases]),
+                data={"kind": self.kind, "name": name, "known": self.names()},
+            )
+        return found
+
+    def find(self, name: str) -> Any:
+        """The plugin called `name` or None."""
+        if name not in self._plugins and name in self._builtin_names():
+            self._load_builtin(name)
+        if name not in self._plugins and name not in self._aliases:
+            self._load_all()  # an alias is known only after its plugin is
+        return self._plugins.get(self._aliases.get(name, name))
+
+    def names(self) -> list[str]:
+        """Names of all plugins, sorted, without aliases."""
+        self._load_all()
+        return sorted(self._plugins)
+
+    def register(self, name: str, plugin: Any) -> None:
+        """Add a plugin. The same name twice is an error: which one is used must not depend on import order."""
+        if self._plugins.get(name, plugin) is not plugin:
+            raise UnknownOption(f"two {self.kind} are called '{name}'", hint="Rename or uninstall one of them.")
+        if self._check is not None:
+            self._check(name, plugin)
+        self._plugins[name] = plugin
+        for alias in getattr(plugin, "aliases", ()):
+            self._aliases[alias] = name
+
+    def _singular(self) -> str:
+        return "index" if self.kind == "indexes" else self.kind[:-1] if self.kind.endswith("s") else self.kind
+
+    def _builtin_names(self) -> list[str]:
+        folder = importlib.import_module(self._package).__path__
+        return [module.name for module in pkgutil.iter_modules(folder) if not module.name.startswith("_")]
+
+    def _load_builtin(self, name: str) -> None:
+        module = importlib.import_module(f"{self._package}.{name}")
+        # Modules beside the plugins (the shared rules of a kind) simply have no PLUGIN.
+        if hasattr(module, "PLUGIN"):
+            self.register(name, module.PLUGIN)
+
+    def _load_all(self) -> None:
+        if self._all_loaded:
+            return
+        self._all_loaded = True
+        for name in self._builtin_names():
+            if name not in self._plugins:
+                self._load_builtin(name)
+        for entry in _entry_points():
+            kind, _, name = entry.name.partition(".")
+            if kind == self.kind and name:
+                loaded = entry.load()
+                self.register(name, getattr(loaded, "PLUGIN", loaded))
+
+
+def _entry_points() -> list[Any]:
+    from importlib import metadata
+
+    found = metadata.entry_points()
+    if hasattr(found, "select"):  # Python 3.10 and later
+        return list(found.select(group=ENTRY_POINT_GROUP))
+    return list(found.get(ENTRY_POINT_GROUP, ()))
+
+
+@lru_cache(maxsize=None)
+def plugins(kind: str) -> Registry:
+    """The one registry of a kind, for example plugins("decorators"). The kind's package may name a contract check
+    by a function `check_plugin(name, plugin)`."""
+    package = importlib.import_module(f"metaflow_core.{kind}")
+    return Registry(kind, check=getattr(package, "check_plugin", None))
