@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# ruff over the Python code where ruff is installed, and the syntax of scripts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bash -n .ci/run tools/*.sh
+Rscript -e 'for (file in list.files(c("R", "tools", "tests", "inst/tutorials"), "[.]R$", recursive = TRUE, full.names = TRUE)) parse(file)'
+
+venv=${METAFLOW_VENV:-$HOME/.virtualenvs/r-metaflow}
+if [ -x "$venv/bin/ruff" ]; then
+  "$venv/bin/ruff" check python tests tools
+elif command -v ruff >/dev/null; then
+  ruff check python tests tools
+else
+  echo "ruff is not installed; $venv/bin/pip install ruff adds it"
+fi
