@@ -1,0 +1,116 @@
+"""What a storage is: bytes under keys. It knows files, never hashes.
+
+A key is a relative path with "/" between its parts (``flows/F/12/run.json``). A storage
+promises three things the store builds on:
+
+* a reader sees a key's whole content or no key at all, whoever is killed when;
+* ``create`` and ``write_if`` decide between processes: exactly one of several wins;
+* a missing key is ``NotFound``, a stale version is ``StoreConflict``, anything else that
+  goes wrong is ``StoreError``; no error of the operating system or of a client library leaks.
+
+A new storage is one file in ``storages/`` and is tested by one line: subclass
+``StorageSuite`` from ``tests/python/suites/storage.py``.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, Optional, Protocol, Tuple, runtime_checkable
+
+from ..errors import StoreError
+
+__all__ = ["Storage", "StorageCapabilities", "check_key"]
+
+# A part may hold anything but separators and control characters, and is not "." or "..".
+_PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f]+"
+_KEY = re.compile(rf"{_PART}(?:/{_PART})*\Z")
+
+
+def check_key(key: str) -> str:
+    """Return `key` unchanged, or raise StoreError: no "..", nothing absolute, no empty part."""
+    if not isinstance(key, str) or _KEY.match(key) is None:
+        raise StoreError(
+            f"{key!r} is not a storage key",
+            hint='A key is a relative path: parts joined by "/", none of them empty, "." or "..".',
+        )
+    return key
+
+
+@dataclass(frozen=True)
+class StorageCapabilities:
+    """Facts a storage states about itself; the machine reads facts, never asks which storage it is.
+
+    local_paths: ``local_path`` gives a file that any process of this machine may open.
+    persistent: another process that opens the same root sees the same keys.
+    cheap_listing: listing a folder of 10,000 entries costs milliseconds, not requests.
+    """
+
+    local_paths: bool
+    persistent: bool = True
+    cheap_listing: bool = True
+
+
+@runtime_checkable
+class Storage(Protocol):
+    """Bytes under keys. Sizes and offsets are in bytes."""
+
+    name: str
+    root: str
+    capabilities: StorageCapabilities
+
+    def read(self, key: str) -> bytes:
+        """The whole content; NotFound when the key is missing."""
+
+    def read_range(self, key: str, offset: int, size: int) -> bytes:
+        """At most `size` bytes from `offset`; shorter (or empty) past the end."""
+
+    def read_many(self, keys: Iterable[str]) -> Dict[str, bytes]:
+        """The content of every key that exists; missing ones are absent."""
+
+    def exists(self, key: str) -> bool:
+        """Whether the key has content (a folder of keys does not count)."""
+
+    def size(self, key: str) -> Optional[int]:
+        """Bytes under the key, or None when it is missing."""
+
+    def read_versioned(self, key: str) -> Tuple[bytes, str]:
+        """The content and a version to hand to ``write_if``; NotFound when missing."""
+
+    def write_if(self, key: str, data: bytes, version: Optional[str]) -> str:
+        """Replace the content if it still has `version` (None: if the key is missing).
+
+        Returns the new version; StoreConflict when somebody else was faster.
+        """
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write a key that must not exist yet; False, and no change, when it does."""
+
+    def write(self, key: str, data: bytes) -> None:
+        """Replace the content in one step."""
+
+    def put_file(self, path: str, key: str, move: bool = True) -> None:
+        """Take a local file in as the content of `key`; `move` lets go of the file."""
+
+    def local_path(self, key: str) -> Optional[str]:
+        """A path that may be opened now, or None: then use ``fetch_file``. Does not check existence."""
+
+    def fetch_file(self, key: str, path: str) -> None:
+        """Copy the content to a local file, which appears whole or not at all."""
+
+    def list_dirs(self, prefix: str = "") -> List[str]:
+        """Names (not keys) of the folders directly below `prefix`, sorted; [] when there is none."""
+
+    def list_files(self, prefix: str = "") -> List[str]:
+        """Keys directly below `prefix`, sorted; [] when there is none."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys; missing ones are fine."""
+
+    def delete_tree(self, prefix: str) -> None:
+        """Remove every key below `prefix`; a missing one is fine."""
+
+    def sweep(self, older_than_seconds: float) -> int:
+        """Remove what killed writers left half-written; how many were removed."""
+
+    def sync(self) -> None:
+        """Make everything written so far survive a power cut."""

@@ -1,0 +1,1 @@
+"""The datastore: content-addressed blobs and immutable records on top of a storage."""

@@ -1,0 +1,122 @@
+"""Tasks: the commit of an attempt, and the artifacts that a task has.
+
+``task.json`` is the commit: written once, in one step, after everything it names. An attempt
+without it is running, or was killed.
+"""
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from ..contracts.storage import Storage
+from ..errors import Corrupted, NotFound, StoreConflict
+from . import layout
+from .records import decode, encode
+from .runs import RunStore
+
+__all__ = ["TaskStore", "blob_of"]
+
+Record = Dict[str, Any]
+_REMEMBERED = 512  # records kept for `inherits`: siblings of a foreach all ask for the same one
+
+
+def blob_of(artifact: Record) -> Tuple[str, int, int]:
+    """Where an artifact's bytes are: (digest of the blob, offset, size in bytes)."""
+    return artifact.get("blob") or artifact["digest"], artifact.get("offset") or 0, artifact["size"]
+
+
+class TaskStore:
+    """Task records on a storage."""
+
+    def __init__(self, storage: Storage, runs: RunStore):
+        self._storage = storage
+        self._runs = runs
+        self._known: "OrderedDict[str, Record]" = OrderedDict()
+
+    # -- committing
+
+    def commit_task(self, record: Record) -> None:
+        """Commit an attempt. StoreConflict when it was committed before with another content."""
+        key = layout.task_key(record["flow"], record["run"], record["step"], record["task"], record["attempt"])
+        data = encode(record, key)
+        if not self._storage.create(key, data) and self._storage.read(key) != data:
+            raise StoreConflict(
+                f"{key} was committed before",
+                hint="Another process runs the same task. A finished attempt is never replaced.",
+                data={"key": key},
+            )
+
+    # -- reading
+
+    def read_task(self, flow: str, run: str, step: str, task: str, attempt: Optional[int] = None) -> Record:
+        """The record of an attempt, by default of the latest finished one; NotFound if none is finished."""
+        if attempt is not None:
+            return self._read(layout.task_key(flow, run, step, task, attempt))
+        for number in reversed(self._runs.list_attempts(flow, run, step, task)):
+            try:
+                return self._read(layout.task_key(flow, run, step, task, number))
+            except NotFound:
+                continue
+        raise NotFound(
+            f"task {flow}/{run}/{step}/{task} has no finished attempt",
+            data={"flow": flow, "run": run, "step": step, "task": task},
+        )
+
+    def read_attempts(self, flow: str, run: str, step: str, task: str) -> Dict[int, Optional[Record]]:
+        """{attempt: its record, or None while it is not finished}, in order."""
+        numbers = self._runs.list_attempts(flow, run, step, task)
+        keys = {number: layout.task_key(flow, run, step, task, number) for number in numbers}
+        found = self._storage.read_many(keys.values())
+        return {n: decode(found[key], key) if key in found else None for n, key in keys.items()}
+
+    def read_tasks(self, flow: str, run: str, steps: Optional[Iterable[str]] = None) -> List[Record]:
+        """All finished attempts of a run (or of some of its steps), by step, task and attempt."""
+        keys = [
+            layout.task_key(flow, run, step, task, attempt)
+            for step in (self._runs.list_steps(flow, run) if steps is None else steps)
+            for task in self._runs.list_tasks(flow, run, step)
+            for attempt in self._runs.list_attempts(flow, run, step, task)
+        ]
+        found = self._storage.read_many(keys)
+        return [decode(found[key], key) for key in keys if key in found]
+
+    # -- artifacts
+
+    def resolve_artifacts(self, record: Record) -> Dict[str, Record]:
+        """{name: ArtifactRecord} of everything a task has: its own, and those it inherits."""
+        hidden: set = set()
+        artifacts: Dict[str, Record] = {}
+        for task in self._lineage(record):
+            for name, artifact in task.get("artifacts", {}).items():
+                if name not in hidden:
+                    artifacts.setdefault(name, artifact)
+            hidden.update(task.get("removed") or ())
+        return artifacts
+
+    def _lineage(self, record: Record):
+        """The task and, one after the other, those it inherits from."""
+        seen = set()
+        while True:
+            yield record
+            parent = record.get("inherits")
+            if not parent:
+                return
+            if parent in seen:
+                raise Corrupted(f"{record['flow']}/{record['run']}/{parent} inherits from itself", data={"task": parent})
+            seen.add(parent)
+            step, task, attempt = parent.split("/")
+            record = self._remembered(layout.task_key(record["flow"], record["run"], step, task, int(attempt)))
+
+    def _remembered(self, key: str) -> Record:
+        record = self._known.get(key)
+        if record is None:
+            record = self._known[key] = self._read(key)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return record
+
+    def _read(self, key: str) -> Record:
+        try:
+            return decode(self._storage.read(key), key)
+        except NotFound:
+            raise NotFound(f"{key} is not in the datastore: this attempt did not finish", data={"key": key}) from None
