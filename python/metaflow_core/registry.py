@@ -39,11 +39,19 @@ class Registry:
         self._check = check
         self._plugins: dict[str, Any] = {}
         self._aliases: dict[str, str] = {}
+        self._broken: dict[str, Exception] = {}
         self._all_loaded = False
 
     def get(self, name: str) -> Any:
         """The plugin called `name`; UnknownOption with a suggestion when there is none."""
         found = self.find(name)
+        if found is None and name in self._broken:
+            error = self._broken[name]
+            raise UnknownOption(
+                f"the {self._singular()} '{name}' cannot be loaded: {error}",
+                hint="Update or uninstall the Python package which provides it.",
+                data={"kind": self.kind, "name": name},
+            ) from error
         if found is None:
             raise UnknownOption(
                 f"unknown {self._singular()} '{name}'",
@@ -54,8 +62,8 @@ class Registry:
 
     def find(self, name: str) -> Any:
         """The plugin called `name` or None."""
-        if name not in self._plugins and name in self._builtin_names():
-            self._load_builtin(name)
+        if name not in self._plugins and name in self._modules():
+            self._load_module(name)
         if name not in self._plugins and name not in self._aliases:
             self._load_all()  # an alias is known only after its plugin is
         return self._plugins.get(self._aliases.get(name, name))
@@ -64,6 +72,11 @@ class Registry:
         """Names of all plugins, sorted, without aliases."""
         self._load_all()
         return sorted(self._plugins)
+
+    def builtin_names(self) -> list[str]:
+        """Names of the plugins which come with this package, sorted."""
+        modules = self._modules()
+        return [name for name in self.names() if name in modules]
 
     def register(self, name: str, plugin: Any) -> None:
         """Add a plugin. The same name twice is an error: which one is used must not depend on import order."""
@@ -76,13 +89,13 @@ class Registry:
             self._aliases[alias] = name
 
     def _singular(self) -> str:
-        return "index" if self.kind == "indexes" else self.kind[:-1] if self.kind.endswith("s") else self.kind
+        return {"indexes": "index"}.get(self.kind, self.kind[:-1] if self.kind.endswith("s") else self.kind)
 
-    def _builtin_names(self) -> list[str]:
+    def _modules(self) -> set[str]:
         folder = importlib.import_module(self._package).__path__
-        return [module.name for module in pkgutil.iter_modules(folder) if not module.name.startswith("_")]
+        return {module.name for module in pkgutil.iter_modules(folder) if not module.name.startswith("_")}
 
-    def _load_builtin(self, name: str) -> None:
+    def _load_module(self, name: str) -> None:
         module = importlib.import_module(f"{self._package}.{name}")
         # Modules beside the plugins (the shared rules of a kind) simply have no PLUGIN.
         if hasattr(module, "PLUGIN"):
@@ -92,14 +105,20 @@ class Registry:
         if self._all_loaded:
             return
         self._all_loaded = True
-        for name in self._builtin_names():
-            if name not in self._plugins:
-                self._load_builtin(name)
+        for name in sorted(self._modules() - set(self._plugins)):
+            self._load_module(name)
         for entry in _entry_points():
             kind, _, name = entry.name.partition(".")
             if kind == self.kind and name:
-                loaded = entry.load()
-                self.register(name, getattr(loaded, "PLUGIN", loaded))
+                self._load_entry(name, entry)
+
+    def _load_entry(self, name: str, entry: Any) -> None:
+        """A broken plugin of somebody else must not break the search for another one: it fails when it is asked for."""
+        try:
+            loaded = entry.load()
+            self.register(name, getattr(loaded, "PLUGIN", loaded))
+        except Exception as error:
+            self._broken[name] = error
 
 
 def _entry_points() -> list[Any]:

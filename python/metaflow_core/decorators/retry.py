@@ -1,0 +1,39 @@
+"""retry: a failed task is tried again, after a pause which may grow from one retry to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..contracts.decorator import Argument, DecoratorType, Policy
+
+__all__ = ["PLUGIN"]
+
+
+def _policy(args: Mapping[str, Any]) -> Policy:
+    times = int(args["times"])
+    return {"max_attempts": 1 + times, "delays_seconds": _delays_seconds(args["minutes_between_retries"], times)}
+
+
+def _delays_seconds(minutes: Any, times: int) -> tuple[float, ...]:
+    """One pause per retry; the last one given serves for all retries after it."""
+    given = minutes if isinstance(minutes, list) else [minutes]
+    return tuple(60.0 * given[min(retry, len(given) - 1)] for retry in range(times))
+
+
+PLUGIN = DecoratorType(
+    name="retry",
+    help="Tries a failed task again.",
+    args=(
+        Argument("times", ("int",), default=3, min=0, help="How many times a failed task is tried again."),
+        Argument(
+            "minutes_between_retries",
+            ("int", "float"),
+            default=2,
+            min=0,
+            vector=True,
+            help="Pause before each retry, in minutes; a vector gives the pause before the first, second, ... retry.",
+        ),
+    ),
+    policy=_policy,
+)
