@@ -1,12 +1,13 @@
 """Opening a datastore: from settings to the parts that read and write it."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Callable, Optional
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Optional
 
+from ..contracts.index import Index
 from ..contracts.storage import Storage
 from .blobs import BlobStore
+from .catalog import fill, reindex
 from .logs import LogStore
 from .runs import RunStore
 from .tasks import TaskStore
@@ -24,17 +25,15 @@ class Store:
     runs: RunStore
     tasks: TaskStore
     logs: LogStore
-    make_index: Optional[Callable[["Store"], Any]] = field(default=None, repr=False)
+    index: Index
 
-    @cached_property
-    def index(self) -> Any:
-        return None if self.make_index is None else self.make_index(self)
+    def reindex(self) -> Dict[str, Any]:
+        """Make the index equal to the store: {"flows", "runs", "tasks", "problems"}."""
+        return reindex(self)
 
     def close(self) -> None:
-        """Let go of the index; the store can be used again afterwards."""
-        index = self.__dict__.pop("index", None)
-        if index is not None:
-            index.close()
+        """Let go of the index's files; the store can still be used, and opens them again."""
+        self.index.close()
 
 
 def open_store(settings: Any) -> Store:
@@ -46,10 +45,13 @@ def open_store(settings: Any) -> Store:
 
     storage = plugins("storages").get(settings.datastore)(settings.datastore_root)
     check_format(storage)
-    return store_on(storage)
+    return store_on(storage, plugins("indexes").get(settings.index), settings.index_path)
 
 
-def store_on(storage: Storage, make_index: Optional[Callable[[Store], Any]] = None) -> Store:
-    """The parts of a datastore on a storage that is open already."""
+def store_on(storage: Storage, make_index: Callable[..., Index], address: Optional[str] = None) -> Store:
+    """The parts of a datastore on a storage that is open already; `address` is what the index is opened with."""
     runs = RunStore(storage)
-    return Store(storage, BlobStore(storage), runs, TaskStore(storage, runs), LogStore(storage), make_index)
+    # The index fills itself from the store, so each needs the other: the lambda looks up `store` when it is called.
+    index = make_index(address, lambda new_index: fill(store, new_index))
+    store = Store(storage, BlobStore(storage), runs, TaskStore(storage, runs), LogStore(storage), index)
+    return store

@@ -1,0 +1,98 @@
+"""Is the process that owns a run still there? What a status reads as, seen from here and now.
+
+A scheduler that is killed cannot say so: its status stays "running". On its own machine the
+process is looked up, together with its start time, since process ids are used again; from
+another machine only the heartbeat tells.
+"""
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import Any, Dict, Optional
+
+__all__ = ["HEARTBEAT_TIMEOUT_SECONDS", "host_name", "process_start", "shown_status"]
+
+HEARTBEAT_TIMEOUT_SECONDS = 120.0
+
+
+def host_name() -> str:
+    return socket.gethostname()
+
+
+def shown_status(status: Dict[str, Any], now: Optional[float] = None) -> str:
+    """The status to show: as written, or "lost" for a run whose process is gone."""
+    if status["status"] != "running":
+        return status["status"]
+    if status.get("host") == host_name() and status.get("pid") is not None:
+        return "running" if _is_alive(int(status["pid"]), status.get("pid_start")) else "lost"
+    age = (time.time() if now is None else now) - (status.get("heartbeat_at") or 0.0)
+    return "running" if age <= HEARTBEAT_TIMEOUT_SECONDS else "lost"
+
+
+def process_start(pid: Optional[int] = None) -> Optional[str]:
+    """When a process (by default this one) started, as text to compare; None when it is gone or nobody can tell."""
+    pid = os.getpid() if pid is None else pid
+    if sys.platform.startswith("linux"):
+        return _linux_start(pid)
+    if os.name == "posix":
+        return _posix_start(pid)
+    return None
+
+
+def _is_alive(pid: int, start: Optional[str]) -> bool:
+    if pid <= 0:
+        return False
+    if start is not None:
+        now = process_start(pid)
+        if now is not None or sys.platform.startswith("linux"):
+            return now == start
+    return _exists(pid)
+
+
+def _linux_start(pid: int) -> Optional[str]:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name of the program, in parentheses, may hold anything: count from its end.
+            fields = file.read().rpartition(b")")[2].split()
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            boot = file.read().decode("ascii").strip()
+    except OSError:
+        return None
+    state, ticks = fields[0], fields[19].decode("ascii")
+    if state in (b"Z", b"X"):
+        return None  # dead, only not yet collected by its parent
+    return f"{boot[:8]}-{ticks}"  # ticks count from the start of the machine
+
+
+def _posix_start(pid: int) -> Optional[str]:
+    import subprocess
+
+    done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def _exists(pid: int) -> bool:
+    if os.name == "nt":
+        return _exists_on_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is there, and belongs to somebody else
+    return True
+
+
+def _exists_on_windows(pid: int) -> bool:
+    import ctypes  # os.kill(pid, 0) would end the process there
+
+    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+    handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+    if not handle:
+        return False
+    code = ctypes.c_ulong()
+    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel.CloseHandle(handle)
+    return code.value == 259  # STILL_ACTIVE
