@@ -10,15 +10,15 @@ from ..types import JsonObject
 from .flow import FlowSpec
 from .view import GraphView, fan_out
 
-__all__ = ["StepTopology", "Topology", "compile_topology"]
+__all__ = ["StepTopology", "Topology", "topology"]
 
 
 @dataclass(frozen=True)
 class StepTopology:
     """`kind` is "end", "join", "foreach", "split" (branches), "switch", "start" (when it just goes on) or "linear".
 
-    `next` and `previous` are distinct step names in the order of the flow's text; a switch that may go to itself has
-    itself among `next`, not among `previous`. `splits` are the splits that are open while the step runs, outermost
+    `next` and `in_steps` are distinct step names in the order of the flow's text; a switch that may go to itself has
+    itself among `next`, not among `in_steps`. `splits` are the splits that are open while the step runs, outermost
     first, and `foreaches` those of them that are a foreach: a task has one index for each. `branches` tells for every
     open branch split in which branch the step lies. `closes` is the split which a join closes, `closed_by` the join
     which closes a split; None for other steps.
@@ -27,7 +27,7 @@ class StepTopology:
     name: str
     kind: str
     next: tuple[str, ...]
-    previous: tuple[str, ...]
+    in_steps: tuple[str, ...]
     splits: tuple[str, ...]
     foreaches: tuple[str, ...]
     branches: Mapping[str, str]
@@ -44,7 +44,7 @@ class StepTopology:
             "name": self.name,
             "kind": self.kind,
             "next": list(self.next),
-            "previous": list(self.previous),
+            "in_steps": list(self.in_steps),
             "splits": list(self.splits),
             "foreaches": list(self.foreaches),
             "branches": dict(self.branches),
@@ -70,7 +70,7 @@ class Topology:
         """All steps that can run after `name`, itself included: what a resume from there runs again."""
         found = {name}
         for step in self.order:
-            if any(source in found for source in self.steps[step].previous):
+            if any(source in found for source in self.steps[step].in_steps):
                 found.add(step)
         return frozenset(found)
 
@@ -82,7 +82,7 @@ class Topology:
         return {"order": list(self.order), "steps": [self.steps[name].to_dict() for name in self.order]}
 
 
-def compile_topology(spec: FlowSpec) -> Topology:
+def topology(spec: FlowSpec) -> Topology:
     """The topology of a flow that has passed the lint; InternalError for another one."""
     view = GraphView(spec)
     if set(view.order) != set(view.steps) or any(view.stacks[name] is None for name in view.order):
@@ -98,7 +98,7 @@ def _compiled(view: GraphView, name: str, join_of: Mapping[str, str]) -> StepTop
         name=name,
         kind=_kind(view, name),
         next=view.next[name],
-        previous=view.incoming[name],
+        in_steps=view.incoming[name],
         splits=tuple(opened.split for opened in stack),
         foreaches=tuple(opened.split for opened in stack if opened.branch is None),
         branches={opened.split: opened.branch for opened in stack if opened.branch is not None},
