@@ -40,7 +40,8 @@ class Registry:
         self._plugins: dict[str, Any] = {}
         self._aliases: dict[str, str] = {}
         self._broken: dict[str, Exception] = {}
-        self._all_loaded = False
+        self._module_names: frozenset[str] | None = None
+        self._entries_loaded = False
 
     def get(self, name: str) -> Any:
         """The plugin called `name`; UnknownOption with a suggestion when there is none."""
@@ -62,21 +63,23 @@ class Registry:
 
     def find(self, name: str) -> Any:
         """The plugin called `name` or None."""
-        if name not in self._plugins and name in self._modules():
-            self._load_module(name)
-        if name not in self._plugins and name not in self._aliases:
-            self._load_all()  # an alias is known only after its plugin is
+        for load in (lambda: self._load_module(name), self._load_modules, self._load_entries):
+            found = self._plugins.get(self._aliases.get(name, name))
+            if found is not None:
+                return found
+            load()  # the cheapest way to know more: an alias is known only after its plugin is
         return self._plugins.get(self._aliases.get(name, name))
 
     def names(self) -> list[str]:
         """Names of all plugins, sorted, without aliases."""
-        self._load_all()
+        self._load_modules()
+        self._load_entries()
         return sorted(self._plugins)
 
     def builtin_names(self) -> list[str]:
         """Names of the plugins which come with this package, sorted."""
-        modules = self._modules()
-        return [name for name in self.names() if name in modules]
+        self._load_modules()
+        return sorted(self._plugins.keys() & self._modules())
 
     def register(self, name: str, plugin: Any) -> None:
         """Add a plugin. The same name twice is an error: which one is used must not depend on import order."""
@@ -91,22 +94,29 @@ class Registry:
     def _singular(self) -> str:
         return {"indexes": "index"}.get(self.kind, self.kind[:-1] if self.kind.endswith("s") else self.kind)
 
-    def _modules(self) -> set[str]:
-        folder = importlib.import_module(self._package).__path__
-        return {module.name for module in pkgutil.iter_modules(folder) if not module.name.startswith("_")}
+    def _modules(self) -> frozenset[str]:
+        if self._module_names is None:
+            folder = importlib.import_module(self._package).__path__
+            names = (module.name for module in pkgutil.iter_modules(folder))
+            self._module_names = frozenset(name for name in names if not name.startswith("_"))
+        return self._module_names
 
     def _load_module(self, name: str) -> None:
+        if name not in self._modules() or name in self._plugins:
+            return
         module = importlib.import_module(f"{self._package}.{name}")
         # Modules beside the plugins (the shared rules of a kind) simply have no PLUGIN.
         if hasattr(module, "PLUGIN"):
             self.register(name, module.PLUGIN)
 
-    def _load_all(self) -> None:
-        if self._all_loaded:
-            return
-        self._all_loaded = True
-        for name in sorted(self._modules() - set(self._plugins)):
+    def _load_modules(self) -> None:
+        for name in sorted(self._modules()):
             self._load_module(name)
+
+    def _load_entries(self) -> None:
+        if self._entries_loaded:
+            return
+        self._entries_loaded = True
         for entry in _entry_points():
             kind, _, name = entry.name.partition(".")
             if kind == self.kind and name:
