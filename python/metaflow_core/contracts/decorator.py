@@ -45,7 +45,7 @@ class StepPolicy:
     catches: bool = False
     catch_var: str | None = None
     print_exception: bool = True
-    cpu: float = 1.0
+    cpu: float = 0.0
     memory_mb: float = 0.0
     gpu: float = 0.0
     env: Mapping[str, str] = field(default_factory=dict)

@@ -71,8 +71,8 @@ class Index(Protocol):
     def forget_runs(self, flow: str, runs: Iterable[str]) -> None:
         """Drop the rows of these runs and of their tasks."""
 
-    def flows(self) -> List[Row]:
-        """{"flow", "runs": how many, "newest": run id}, by name."""
+    def flows(self, namespace: Optional[str] = None) -> List[Row]:
+        """{"flow", "runs": how many, "newest": run id} by name, counting runs of the namespace only."""
 
     def runs(
         self, flow: Optional[str] = None, where: Optional[Row] = None,
@@ -97,6 +97,9 @@ class Index(Protocol):
 
     def counts(self, flow: str, run: str) -> Dict[str, Dict[str, int]]:
         """{step: {status: how many tasks}}, by the latest attempt of each task."""
+
+    def spans(self, flow: str, run: str) -> Dict[str, Tuple[Optional[float], Optional[float]]]:
+        """{step: (when its first task started, when its last one finished)}."""
 
     def close(self) -> None:
         """Let go of files and connections. The next call opens them again."""

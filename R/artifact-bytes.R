@@ -1,0 +1,86 @@
+# R values as bytes, and back.
+#
+# Source of the format: R's own serializer, version 3, native byte order: it runs at the speed of
+# memory and gives back what it was given, `identical()`. The record of an artifact calls it
+# "r-serialize-3". Values that belong together are written to one file (a pack), each with its
+# offset and size; a large value has a file of its own so that equal ones are stored once.
+
+r_encoding <- "r-serialize-3"
+small_bytes <- 65536L
+
+to_bytes <- function(x) serialize(x, NULL, xdr = FALSE, version = 3L)
+
+write_value <- function(x, path) {
+  con <- file(path, "wb", raw = TRUE)
+  on.exit(close(con))
+  serialize(x, con, xdr = FALSE, version = 3L)
+  invisible(path)
+}
+
+read_value <- function(path, offset = 0, size = NULL) {
+  # `raw = TRUE` is for files that cannot seek; here it also spares R's guess at a compression.
+  if (offset == 0 && (is.null(size) || size > 4 * small_bytes)) {
+    con <- file(path, "rb", raw = TRUE)
+    on.exit(close(con))
+    return(unserialize(con))
+  }
+  unserialize(read_bytes(path, offset, size))
+}
+
+read_bytes <- function(path, offset = 0, size = NULL) {
+  con <- file(path, "rb")
+  on.exit(close(con))
+  if (offset > 0) seek(con, offset)
+  readBin(con, "raw", if (is.null(size)) file.size(path) else size)
+}
+
+# Is it cheap to serialize this into memory first? Looks at a bounded number of elements only;
+# a wrong answer costs a copy, never correctness.
+looks_small <- function(x) {
+  budget <- 2048L
+  visit <- function(x) {
+    if (budget <= 0L) return(FALSE)
+    budget <<- budget - 1L
+    if (is.null(x) || is.symbol(x)) return(TRUE)
+    if (is.environment(x) || is.function(x) || isS4(x)) return(FALSE)
+    n <- length(x)
+    if (is.atomic(x)) return(n <= if (is.character(x)) 512L else 4096L)
+    if (n > budget) return(FALSE)
+    for (element in as.list(x)) if (!visit(element)) return(FALSE)
+    for (attribute in attributes(x)) if (!visit(attribute)) return(FALSE)
+    TRUE
+  }
+  visit(x)
+}
+
+# What the record of an artifact says about the value, beside its bytes.
+describe_value <- function(x) {
+  list(class = I(class(x)), dim = if (is.null(dim(x))) NULL else I(dim(x)), length = length(x))
+}
+
+# Writes named values below `folder`: all small ones into the file `pack`, each large one into a
+# file of its own. Returns one description per value: file, offset, size, class, dim, length.
+write_values <- function(values, folder, pack_name = "pack") {
+  pack <- NULL
+  offset <- 0
+  on.exit(if (!is.null(pack)) close(pack))
+  items <- vector("list", length(values))
+  for (i in seq_along(values)) {
+    value <- values[[i]]
+    bytes <- if (looks_small(value)) to_bytes(value)
+    if (is.null(bytes) || length(bytes) > small_bytes) {
+      name <- paste0(pack_name, "-", i)
+      path <- file.path(folder, name)
+      if (is.null(bytes)) write_value(value, path) else writeBin(bytes, path)
+      place <- list(file = name, offset = 0, size = file.size(path))
+    } else {
+      if (is.null(pack)) pack <- file(file.path(folder, pack_name), "wb", raw = TRUE)
+      writeBin(bytes, pack)
+      place <- list(file = pack_name, offset = offset, size = length(bytes))
+      offset <- offset + length(bytes)
+    }
+    items[[i]] <- c(place, describe_value(value))
+  }
+  names(items) <- names(values)
+  items
+}

@@ -1,0 +1,57 @@
+# Which Python runs the core, in this order: METAFLOW_PYTHON, RETICULATE_PYTHON, the environment that
+# install_metaflow() made, the Python of the system. The core needs nothing but the standard library.
+
+metaflow_environment <- "r-metaflow"
+
+python_candidates <- function() {
+  home <- Sys.getenv("WORKON_HOME", "~/.virtualenvs")
+  c(
+    METAFLOW_PYTHON = Sys.getenv("METAFLOW_PYTHON"),
+    RETICULATE_PYTHON = Sys.getenv("RETICULATE_PYTHON"),
+    environment = path.expand(file.path(Sys.getenv("METAFLOW_VENV", file.path(home, metaflow_environment)), venv_bin(), "python")),
+    system = system_python()
+  )
+}
+
+venv_bin <- function() if (.Platform$OS.type == "windows") "Scripts" else "bin"
+
+# The distribution's own Python has the shared library that reticulate needs; one that comes first on
+# the PATH may not.
+system_python <- function() {
+  if (file.exists("/usr/bin/python3")) return("/usr/bin/python3")
+  unname(Sys.which(if (.Platform$OS.type == "windows") "python" else "python3"))
+}
+
+find_python <- function(candidates = python_candidates()) {
+  named <- candidates[c("METAFLOW_PYTHON", "RETICULATE_PYTHON")]
+  for (variable in names(named)[nzchar(named)]) {
+    if (!file.exists(named[[variable]])) {
+      mf_abort(sprintf("%s names a Python that does not exist: %s", variable, named[[variable]]), "metaflow_setup_error",
+        "Unset the variable or correct it.")
+    }
+    return(named[[variable]])
+  }
+  found <- Filter(function(path) nzchar(path) && file.exists(path), candidates)
+  if (!length(found)) {
+    mf_abort("No Python was found.", "metaflow_setup_error",
+      "Install Python 3.9 or newer, or run metaflow::install_metaflow().")
+  }
+  found[[1]]
+}
+
+# Starts Python inside this R session (once).
+start_python <- function() {
+  if (!requireNamespace("reticulate", quietly = TRUE)) {
+    mf_abort("The package 'reticulate' is not installed.", "metaflow_setup_error", "install.packages(\"reticulate\")")
+  }
+  if (reticulate::py_available(initialize = FALSE)) return(invisible())
+  python <- find_python()
+  previous <- Sys.getenv("RETICULATE_PYTHON", NA)
+  Sys.setenv(RETICULATE_PYTHON = python)
+  on.exit(if (is.na(previous)) Sys.unsetenv("RETICULATE_PYTHON") else Sys.setenv(RETICULATE_PYTHON = previous))
+  tryCatch(reticulate::py_config(), error = function(e) {
+    mf_abort(sprintf("Python at %s cannot be started: %s", python, conditionMessage(e)), "metaflow_setup_error",
+      "Choose another one with METAFLOW_PYTHON, or run metaflow::install_metaflow().")
+  })
+  invisible()
+}

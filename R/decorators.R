@@ -1,0 +1,226 @@
+#' Decorate a step or a flow
+#'
+#' Decorators change how a step runs, not what it does. `decorator()` reaches all of them, built in or
+#' from an extension; [retry()], [catch()], [timeout()], [resources()] and others are typed shortcuts.
+#' Arguments are checked when the flow is built.
+#'
+#' @param x Name of the decorator.
+#' @param ... Its arguments, by name.
+#' @return A decorator, to be given to [step()] or [metaflow()].
+#' @export
+#' @examples
+#' decorator("retry", times = 2)
+decorator <- function(x, ...) {
+  if (!is.character(x) || length(x) != 1L) {
+    mf_abort("decorator() needs the name of a decorator.", "metaflow_usage_error", "Write decorator(\"retry\", times = 2).")
+  }
+  arguments <- list(...)
+  if (length(arguments) && (is.null(names(arguments)) || !all(nzchar(names(arguments))))) {
+    mf_abort(sprintf("The arguments of decorator '%s' need names.", x), "metaflow_usage_error",
+      sprintf("Write decorator(\"%s\", name = value).", x))
+  }
+  new_decorator(x, arguments)
+}
+
+new_decorator <- function(name, arguments) {
+  value <- structure(list(name = name, arguments = Filter(Negate(is.null), arguments)), class = "metaflow_decorator")
+  check_decorator(value)
+  value
+}
+
+#' @export
+print.metaflow_decorator <- function(x, ...) {
+  cat("<decorator> ", format_decorator(x), "\n", sep = "")
+  invisible(x)
+}
+
+format_decorator <- function(x) {
+  arguments <- vapply(x$arguments, function(a) one_line(a), "")
+  sprintf("%s(%s)", x$name, paste(names(arguments), arguments, sep = " = ", collapse = ", "))
+}
+
+decorator_spec <- function(x) list(name = x$name, args = decorator_arguments(x$arguments))
+
+# Vectors of several values are arrays, one value is itself; an empty list is an object.
+decorator_arguments <- function(arguments) {
+  if (!length(arguments)) return(structure(list(), names = character()))
+  lapply(arguments, function(a) if (is.character(a) && !is.null(names(a))) as.list(a) else a)
+}
+
+collect_decorators <- function(given, level, where = "the flow") {
+  for (i in seq_along(given)) {
+    if (inherits(given[[i]], "metaflow_decorator")) next
+    named <- names(given)[i]
+    what <- if (length(named) && !is.na(named) && nzchar(named)) sprintf("an unknown argument '%s'", named) else sprintf("a value of class %s that is not a decorator", class(given[[i]])[[1]])
+    known <- if (level == "step") setdiff(names(formals(step)), c("flow", "...")) else "cls"
+    hint <- if (length(named) && !is.na(named)) did_you_mean(named, known)
+    mf_abort(sprintf("%s has %s.", where, what), "metaflow_usage_error",
+      hint %||% "Decorators are written as retry(times = 2) or decorator(\"retry\", times = 2).")
+  }
+  unname(given)
+}
+
+# The table of decorators, one copy for both languages (python -m metaflow_core.decorators).
+decorator_table <- function() {
+  if (is.null(the$decorators)) {
+    the$decorators <- jsonlite::fromJSON(system.file("decorators.json", package = "metaflow"), simplifyVector = FALSE)
+  }
+  the$decorators
+}
+
+find_decorator <- function(name) {
+  table <- decorator_table()
+  if (!is.null(table[[name]])) return(table[[name]])
+  for (known in table) if (name %in% unlist(known$aliases)) return(known)
+  NULL
+}
+
+# A decorator that the table does not have may come from an extension: the core decides, before
+# anything runs. A near miss of a known name is refused here.
+check_decorator <- function(x) {
+  known <- find_decorator(x$name)
+  if (is.null(known)) {
+    near <- nearest(x$name, names(decorator_table()))
+    if (!is.null(near)) mf_abort(sprintf("There is no decorator '%s'.", x$name), "metaflow_invalid_flow_error", sprintf("Did you mean '%s'?", near))
+    return(invisible())
+  }
+  allowed <- vapply(known$args, function(a) a$name, "")
+  for (name in names(x$arguments)) {
+    if (!name %in% allowed) {
+      mf_abort(sprintf("decorator '%s' has no argument '%s'.", x$name, name), "metaflow_invalid_flow_error",
+        did_you_mean(name, allowed) %||% sprintf("It has: %s.", if (length(allowed)) paste(allowed, collapse = ", ") else "none"))
+    }
+    check_decorator_argument(x$name, known$args[[match(name, allowed)]], x$arguments[[name]])
+  }
+}
+
+check_decorator_argument <- function(decorator, arg, value) {
+  fits <- vapply(unlist(arg$types), decorator_type_fits, FALSE, value = value)
+  if (!any(fits) || length(value) > 1L && !isTRUE(arg$vector) && is.atomic(value) && is.null(names(value)) && !"list" %in% unlist(arg$types)) {
+    mf_abort(sprintf("Argument '%s' of decorator '%s' must be %s, but is %s.", arg$name, decorator,
+      paste(unlist(arg$types), collapse = " or "), one_line(value)), "metaflow_invalid_flow_error", arg$help)
+  }
+  if (is.numeric(value)) {
+    low <- !is.null(arg$min) && any(value < arg$min)
+    high <- !is.null(arg$max) && any(value > arg$max)
+    if (low || high) {
+      mf_abort(sprintf("Argument '%s' of decorator '%s' is %s.", arg$name, decorator, one_line(value)), "metaflow_invalid_flow_error",
+        paste(c(if (!is.null(arg$min)) paste("at least", arg$min), if (!is.null(arg$max)) paste("at most", arg$max)), collapse = ", "))
+    }
+  }
+}
+
+decorator_type_fits <- function(type, value) {
+  switch(type,
+    int = is.numeric(value) && !anyNA(value) && all(value == trunc(value)),
+    float = , number = is.numeric(value) && !anyNA(value),
+    str = is.character(value) && !anyNA(value),
+    bool = is.logical(value) && !anyNA(value),
+    list = is.list(value) || is.atomic(value),
+    dict = , object = (is.list(value) || is.character(value)) && (!length(value) || !is.null(names(value))),
+    TRUE
+  )
+}
+
+#' Try a failed step again
+#'
+#' @param times How many times to try again after the first failure.
+#' @param minutes_between_retries Minutes to wait before each new attempt; several values make the
+#'   wait grow, the last one counts for all that follow.
+#' @param ... Further arguments of the decorator.
+#' @return A decorator for [step()].
+#' @export
+#' @examples
+#' retry(times = 3, minutes_between_retries = c(0, 1, 5))
+retry <- function(times = 3L, minutes_between_retries = 2, ...) {
+  new_decorator("retry", list(times = times, minutes_between_retries = minutes_between_retries, ...))
+}
+
+#' Go on when a step fails
+#'
+#' When the step has failed for the last time, it counts as done with one artifact: the error, under
+#' the name `var` (`NULL` when the step succeeded).
+#'
+#' @param var Name of the artifact for the error.
+#' @param print_exception Print the error when it happens?
+#' @return A decorator for [step()].
+#' @export
+#' @examples
+#' catch(var = "problem")
+catch <- function(var = NULL, print_exception = TRUE) {
+  new_decorator("catch", list(var = var, print_exception = print_exception))
+}
+
+#' Limit the time of a step
+#'
+#' A task that runs longer is killed together with every process it started, also inside compiled
+#' code, and counts as failed. The three amounts add up.
+#'
+#' @param seconds,minutes,hours The limit of one attempt.
+#' @return A decorator for [step()].
+#' @export
+#' @examples
+#' timeout(minutes = 10)
+timeout <- function(seconds = 0, minutes = 0, hours = 0) {
+  new_decorator("timeout", list(seconds = seconds, minutes = minutes, hours = hours))
+}
+
+#' Say what a step needs
+#'
+#' Decides how many tasks run side by side. A step that asks for more than the machine has runs alone,
+#' with one warning.
+#'
+#' @param cpu Number of cores.
+#' @param gpu Number of GPUs.
+#' @param memory Memory in megabytes (1e6 bytes).
+#' @param ... Further arguments, as `disk` and `shared_memory`, in megabytes.
+#' @return A decorator for [step()].
+#' @export
+#' @examples
+#' resources(cpu = 4, memory = 16000)
+resources <- function(cpu = NULL, gpu = NULL, memory = NULL, ...) {
+  new_decorator("resources", list(cpu = cpu, gpu = gpu, memory = memory, ...))
+}
+
+#' Set environment variables for a step
+#'
+#' @param ... Variables and their values, by name.
+#' @return A decorator for [step()].
+#' @export
+#' @examples
+#' environment_variables(OMP_NUM_THREADS = "4")
+environment_variables <- function(...) {
+  values <- lapply(list(...), as.character)
+  new_decorator("environment_variables", list(vars = values))
+}
+
+#' Run a step on a cluster
+#'
+#' Until a cluster is configured, the step runs on this machine, and what it asks for is read like
+#' [resources()].
+#'
+#' @param cpu,gpu,memory As in [resources()].
+#' @param image Container image.
+#' @param queue Job queue.
+#' @param ... Further arguments of the decorator.
+#' @return A decorator for [step()].
+#' @name clusters
+#' @examples
+#' batch(cpu = 4, memory = 16000)
+NULL
+
+#' @rdname clusters
+#' @export
+batch <- function(cpu = NULL, gpu = NULL, memory = NULL, image = NULL, queue = NULL, ...) {
+  new_decorator("batch", list(cpu = cpu, gpu = gpu, memory = memory, image = image, queue = queue, ...))
+}
+
+#' @rdname clusters
+#' @export
+kubernetes <- function(cpu = NULL, gpu = NULL, memory = NULL, image = NULL, ...) {
+  new_decorator("kubernetes", list(cpu = cpu, gpu = gpu, memory = memory, image = image, ...))
+}
+
+#' @rdname clusters
+#' @export
+slurm <- function(...) new_decorator("slurm", list(...))

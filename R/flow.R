@@ -1,0 +1,76 @@
+#' Start a flow
+#'
+#' A flow is a graph of steps. It is a plain value that describes what to do and does nothing until
+#' [run()] performs it; add steps with [step()] and parameters with [parameter()].
+#'
+#' @param cls Name of the flow: letters, digits and underscores, starting with a letter.
+#' @param ... Flow-level decorators, see [decorator()].
+#' @return A flow, to be piped into [step()].
+#' @export
+#' @examples
+#' metaflow("HelloFlow") %>%
+#'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") %>%
+#'   step(step = "end")
+metaflow <- function(cls, ...) {
+  check_name(cls, "flow")
+  decorators <- collect_decorators(list(...), "flow")
+  Flow$new(cls, decorators, script_file())
+}
+
+# Verbs return a changed copy, so a flow built in two ways from a common stem stays two flows.
+Flow <- R6::R6Class("metaflow_flow",
+  cloneable = TRUE,
+  public = list(
+    name = NULL,
+    script = NULL,
+    decorators = list(),
+    parameters = list(),
+    steps = list(),
+    initialize = function(name, decorators, script) {
+      self$name <- name
+      self$decorators <- decorators
+      self$script <- script
+    },
+    with_step = function(step) {
+      changed <- self$clone()
+      changed$steps[[length(changed$steps) + 1L]] <- step
+      names(changed$steps)[length(changed$steps)] <- step$name
+      changed
+    },
+    with_parameter = function(parameter) {
+      changed <- self$clone()
+      changed$parameters[[length(changed$parameters) + 1L]] <- parameter
+      names(changed$parameters)[length(changed$parameters)] <- parameter$name
+      changed
+    },
+    print = function(...) {
+      print_flow(self)
+      invisible(self)
+    }
+  )
+)
+
+# The flow as the Python core reads it (python/metaflow_core/graph/flow.py): data only, no code.
+flow_spec <- function(flow) {
+  list(
+    format = 1L,
+    name = flow$name,
+    script = if (is.null(flow$script)) NULL else basename(flow$script),
+    parameters = lapply(unname(flow$parameters), parameter_spec),
+    decorators = lapply(flow$decorators, decorator_spec),
+    steps = lapply(unname(flow$steps), step_spec)
+  )
+}
+
+check_flow_value <- function(flow, verb) {
+  if (inherits(flow, "metaflow_flow")) return(invisible())
+  mf_abort(sprintf("%s() needs a flow, but got an object of class %s.", verb, class(flow)[[1]]), "metaflow_usage_error",
+    sprintf("Write metaflow(\"MyFlow\") %%>%% %s(...).", verb))
+}
+
+check_name <- function(name, what) {
+  if (is.character(name) && length(name) == 1L && !is.na(name) && grepl("^[A-Za-z][A-Za-z0-9_]*$", name)) return(invisible())
+  shown <- tryCatch(one_line(name), error = function(e) class(name)[[1]])
+  mf_abort(sprintf("%s is not a name for a %s.", shown, what), "metaflow_invalid_flow_error",
+    "Use one string of letters, digits and underscores that starts with a letter.")
+}

@@ -1,0 +1,166 @@
+#' What a join step sees: `inputs`
+#'
+#' The second argument of a join step: one element per incoming task. The inputs of a branch have the
+#' names of their steps (`inputs$a$x`), the inputs of a foreach come in the order of its values
+#' (`inputs[[3]]$x`). It is a list: `lapply(inputs, function(i) i$x)` and `for` work.
+#'
+#' @name inputs
+NULL
+
+new_inputs <- function(state) {
+  items <- lapply(seq_along(state$inputs$items), function(i) structure(i, class = "metaflow_input"))
+  if (isTRUE(state$inputs$named)) names(items) <- vapply(state$inputs$items, function(x) x$step, "")
+  structure(items, class = "metaflow_inputs")
+}
+
+input_ref <- function(i, name, state = task_state()) {
+  own <- state$inputs$items[[i]]$artifacts[[name]]
+  if (is.null(own)) own <- state$inputs$base[[name]]
+  if (is.null(own)) own <- state$parameters[[name]]
+  own
+}
+
+input_names <- function(i, state = task_state()) {
+  unique(c(names(state$parameters), names(state$inputs$base), names(state$inputs$items[[i]]$artifacts)))
+}
+
+input_get <- function(x, name) {
+  state <- task_state()
+  i <- unclass(x)
+  ref <- input_ref(i, name, state)
+  if (is.null(ref)) {
+    item <- state$inputs$items[[i]]
+    if (name == "index" && length(item$stack_index)) return(as.integer(item$stack_index))
+    if (name == "pathspec") return(paste(state$current$flow_name, state$current$run_id, item$step, item$task, sep = "/"))
+    attribute_error(sprintf("input from step '%s' has no attribute '%s'", item$step, name),
+      missing_hint(name, input_names(i, state)))
+  }
+  read_ref(ref, state$blobs, sprintf("artifact '%s' of input %d", name, i))
+}
+
+#' @export
+`$.metaflow_input` <- function(x, name) input_get(x, name)
+
+#' @export
+`[[.metaflow_input` <- function(x, i, ...) input_get(x, i)
+
+#' @export
+names.metaflow_input <- function(x) input_names(unclass(x))
+
+#' @export
+print.metaflow_input <- function(x, ...) {
+  item <- task_state()$inputs$items[[unclass(x)]]
+  cat("<input> ", item$step, "/", item$task, ": ", paste(names(x), collapse = ", "), "\n", sep = "")
+  invisible(x)
+}
+
+#' @export
+`$.metaflow_inputs` <- function(x, name) {
+  known <- names(unclass(x))
+  if (!name %in% known) {
+    mf_abort(sprintf("AttributeError: inputs has no step '%s'", name), "metaflow_attribute_error",
+      if (is.null(known)) "The inputs of a foreach have no names; use inputs[[i]]." else missing_hint(name, known))
+  }
+  unclass(x)[[name]]
+}
+
+#' @export
+`[.metaflow_inputs` <- function(x, i) structure(unclass(x)[i], class = "metaflow_inputs")
+
+#' @export
+print.metaflow_inputs <- function(x, ...) {
+  cat("<inputs> ", length(x), " task", if (length(x) != 1L) "s", "\n", sep = "")
+  for (item in utils::head(unclass(x), 10)) print(item)
+  if (length(x) > 10) cat("...\n")
+  invisible(x)
+}
+
+#' Collect one artifact from all inputs of a join
+#'
+#' @param inputs The second argument of a join step.
+#' @param input Name of the artifact.
+#' @return A list with one value per input, named by step after a branch.
+#' @export
+#' @examples
+#' \dontrun{
+#' join <- function(self, inputs) {
+#'   self$total <- sum(unlist(gather_inputs(inputs, "y")))
+#' }
+#' }
+gather_inputs <- function(inputs, input) {
+  if (!inherits(inputs, "metaflow_inputs")) {
+    mf_abort("gather_inputs() needs the 'inputs' of a join step.", "metaflow_usage_error",
+      "Declare the join as function(self, inputs) and pass inputs on.")
+  }
+  lapply(unclass(inputs), input_get, name = input)
+}
+
+#' Take over artifacts in a join
+#'
+#' After a split each branch has its own artifacts. `merge_artifacts()` takes over, without reading
+#' or copying them, all that agree in every input that has them. When some disagree it raises an
+#' error of class `metaflow_merge_error` that names them, and sets nothing. Artifacts that the join
+#' step assigned before are left as they are.
+#'
+#' @param flow The first argument of the join step (`self`).
+#' @param inputs The second argument of the join step.
+#' @param exclude Names that are not taken over.
+#' @param include Names to take over; all others are not. Not together with `exclude`.
+#' @return Invisibly, the names that were taken over.
+#' @export
+merge_artifacts <- function(flow, inputs, exclude = NULL, include = NULL) {
+  merged <- plan_merge(task_state(), inputs, unlist(exclude), unlist(include))
+  if (length(merged$conflicts)) {
+    merge_error(sprintf("cannot merge %s: the inputs have different values for %s",
+      if (length(merged$conflicts) == 1) "an artifact" else "artifacts", quoted(merged$conflicts)),
+      "Assign them in the join step before merge_artifacts(), or name them in exclude.")
+  }
+  for (name in names(merged$refs)) self_carry(name, merged$refs[[name]])
+  invisible(names(merged$refs))
+}
+
+# What a join step without a function does: everything that agrees.
+merge_agreeing <- function(inputs) {
+  merged <- plan_merge(task_state(), inputs, NULL, NULL)
+  for (name in names(merged$refs)) self_carry(name, merged$refs[[name]])
+}
+
+plan_merge <- function(state, inputs, exclude, include) {
+  if (!inherits(inputs, "metaflow_inputs")) {
+    mf_abort("merge_artifacts() needs the 'inputs' of a join step.", "metaflow_usage_error",
+      "Write merge_artifacts(self, inputs) in a step with join = TRUE.")
+  }
+  if (length(exclude) && length(include)) {
+    merge_error("'exclude' and 'include' were both given", "Give one of them.")
+  }
+  which_inputs <- vapply(unclass(inputs), unclass, 0L)
+  known <- setdiff(unique(unlist(lapply(which_inputs, input_names, state = state))), names(state$parameters))
+  missing <- setdiff(include, known)
+  if (length(missing)) {
+    merge_error(sprintf("no input has %s", quoted(missing)), missing_hint(missing[[1]], known))
+  }
+  names_wanted <- if (length(include)) include else setdiff(known, c(exclude, state$assigned))
+  refs <- list()
+  conflicts <- character()
+  for (name in names_wanted) {
+    found <- unique(unlist(lapply(which_inputs, input_ref, name = name, state = state)))
+    if (refs_agree(found, state$blobs)) refs[[name]] <- found[[1]] else conflicts <- c(conflicts, name)
+  }
+  list(refs = refs, conflicts = conflicts)
+}
+
+# Equal bytes are equal values. Different bytes can still be (R writes 1:3 and c(1L, 2L, 3L)
+# differently), so a seeming conflict is looked at before it is called one.
+refs_agree <- function(refs, blobs) {
+  refs <- refs[!duplicated(ref_digest(refs))]
+  if (length(refs) <= 1L) return(TRUE)
+  first <- read_ref(refs[[1]], blobs, "an artifact")
+  for (ref in refs[-1]) if (!identical(first, read_ref(ref, blobs, "an artifact"))) return(FALSE)
+  TRUE
+}
+
+merge_error <- function(message, hint) {
+  mf_abort(paste0("MergeArtifactsException: ", message), "metaflow_merge_error", hint)
+}
+
+quoted <- function(x) paste0("'", x, "'", collapse = ", ")

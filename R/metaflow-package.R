@@ -1,0 +1,31 @@
+#' metaflow: machine learning workflows for R, from laptop to production
+#'
+#' Write a flow as a pipe of steps, run it, resume it after a failure, and look
+#' at everything it ever produced. Start with [metaflow()], [step()] and
+#' [run()]; browse results with [mf_client()].
+#'
+#' @keywords internal
+#' @importFrom magrittr %>%
+"_PACKAGE"
+
+# All mutable state of the package, in one visible place.
+#   task       what the step that runs in this process sees (NULL outside a task)
+#   core       the imported Python module `metaflow_core.bridge` (NULL until first use)
+#   namespace  the namespace set by `set_namespace()` (`list()` = the default)
+#   metadata   datastore root chosen by `set_metadata()`
+the <- new.env(parent = emptyenv())
+the$task <- NULL
+the$core <- NULL
+the$namespace <- list()
+the$metadata <- NULL
+
+.onAttach <- function(libname, pkgname) {
+  # `Rscript` keeps no sources, so errors could not say where they happened. The option acts on
+  # the expressions that are parsed after `library(metaflow)`; `capture-source.R` makes their
+  # positions those of the file.
+  if (!interactive()) options(keep.source = TRUE)
+}
+
+# `step()` hides stats::step(), which is what the user wants here; library() need not say so.
+#' @rawNamespace export(.conflicts.OK)
+.conflicts.OK <- TRUE

@@ -1,0 +1,134 @@
+#' Add a parameter to a flow
+#'
+#' Parameters are given as `run(alpha = 0.1)` or `Rscript flow.R run --alpha 0.1`. Steps read them as
+#' `self$alpha`; they cannot be assigned.
+#'
+#' @param flow A flow, from [metaflow()].
+#' @param parameter Name of the parameter.
+#' @param required Must a value be given?
+#' @param help One line for `Rscript flow.R help`.
+#' @param separator Splits a string given on the command line into a character vector.
+#' @param default Value when none is given, or a function of the context (a list with `flow_name`,
+#'   `user` and `parameter_name`) that returns it.
+#' @param type One of `"int" "float" "str" "bool" "json" "date"`; taken from `default` when absent.
+#' @param is_flag `TRUE` for a switch: `--verbose` alone means `TRUE`.
+#' @return The flow with the parameter added.
+#' @export
+#' @examples
+#' metaflow("TrainFlow") %>%
+#'   parameter("alpha", default = 0.1, help = "learning rate") %>%
+#'   parameter("features", separator = ",", default = "a,b")
+parameter <- function(flow, parameter, required = FALSE, help = NULL, separator = NULL, default = NULL,
+                      type = NULL, is_flag = FALSE) {
+  check_flow_value(flow, "parameter")
+  check_name(parameter, "parameter")
+  where <- sprintf("parameter '%s'", parameter)
+  if (is_flag && is.null(type)) type <- "bool"
+  if (is_flag && is.null(default)) default <- FALSE
+  if (!is.null(type) && !(is.character(type) && length(type) == 1L && type %in% parameter_types)) {
+    mf_abort(sprintf("%s has an unknown type.", where), "metaflow_invalid_flow_error",
+      paste0("Use one of: ", paste(parameter_types, collapse = " "), "."))
+  }
+  if (parameter %in% names(flow$parameters)) {
+    mf_abort(sprintf("%s is declared twice.", where), "metaflow_invalid_flow_error", "Remove one of them.")
+  }
+  flow$with_parameter(list(
+    name = parameter, required = isTRUE(required), help = help, separator = separator, default = default,
+    type = type %||% type_of_value(default), is_flag = isTRUE(is_flag)
+  ))
+}
+
+parameter_types <- c("int", "float", "str", "bool", "json", "date")
+
+type_of_value <- function(x) {
+  if (is.function(x) || is.null(x)) return(NULL)
+  if (inherits(x, "Date")) return("date")
+  if (is.list(x) || length(x) != 1L) return("json")
+  if (is.logical(x)) "bool" else if (is.integer(x)) "int" else if (is.numeric(x)) "float" else if (is.character(x)) "str" else "json"
+}
+
+parameter_spec <- function(p) {
+  plain <- !is.null(p$default) && !is.function(p$default) && is.null(attributes(p$default)) && is.atomic(p$default)
+  list(
+    name = p$name, type = p$type, required = p$required,
+    default = if (plain && length(p$default) == 1L) p$default else NULL,
+    has_default = !is.null(p$default), help = p$help, separator = p$separator, is_flag = p$is_flag
+  )
+}
+
+# The values of all parameters of a run, from what was given. `given`: named list; a single string
+# is read by the parameter's type, other values must already be of it. All problems at once.
+parameter_values <- function(flow, given, context = list()) {
+  problems <- character()
+  values <- list()
+  for (p in flow$parameters) {
+    value <- tryCatch(
+      {
+        if (p$name %in% names(given)) convert_parameter(given[[p$name]], p)
+        else if (is.function(p$default)) convert_parameter(p$default(c(context, parameter_name = p$name)), p)
+        else if (p$required) mf_abort(sprintf("Parameter '%s' is required.", p$name), hint = sprintf("Give it as --%s VALUE or run(%s = ...).", p$name, p$name))
+        else if (is.null(p$default)) NULL
+        else convert_parameter(p$default, p)
+      },
+      error = function(e) {
+        problems <<- c(problems, conditionMessage(e))
+        NULL
+      }
+    )
+    values[p$name] <- list(value)
+  }
+  if (length(problems)) mf_abort(paste(problems, collapse = "\n"), "metaflow_parameter_error")
+  values
+}
+
+convert_parameter <- function(value, p) {
+  if (is.character(value) && length(value) == 1L && !is.null(p$separator)) {
+    value <- strsplit(value, p$separator, fixed = TRUE)[[1]]
+    return(unlist(lapply(value, read_typed, p = p)))
+  }
+  if (is.character(value) && length(value) == 1L) return(read_typed(value, p))
+  fits <- switch(p$type %||% "any",
+    int = is.numeric(value) && all(is.na(value) | value == trunc(value)),
+    float = is.numeric(value),
+    str = is.character(value),
+    bool = is.logical(value),
+    date = inherits(value, c("Date", "POSIXt")),
+    TRUE
+  )
+  if (!fits) parameter_type_error(value, p)
+  switch(p$type %||% "any",
+    int = if (is.double(value) && all(is.na(value) | abs(value) <= .Machine$integer.max)) restore_names(as.integer(value), value) else value,
+    float = restore_names(as.numeric(value), value),
+    date = as.Date(value),
+    value
+  )
+}
+
+restore_names <- function(x, from) {
+  names(x) <- names(from)
+  x
+}
+
+# A string, from the command line or a session, as a value of the parameter's type.
+read_typed <- function(text, p) {
+  number <- suppressWarnings(as.numeric(text))
+  value <- switch(p$type %||% "str",
+    str = text,
+    int = if (!is.na(number) && number == trunc(number)) (if (abs(number) <= .Machine$integer.max) as.integer(number) else number),
+    float = if (!is.na(number)) number,
+    bool = c(true = TRUE, t = TRUE, yes = TRUE, `1` = TRUE, false = FALSE, f = FALSE, no = FALSE, `0` = FALSE)[tolower(text)],
+    date = tryCatch(as.Date(text, optional = TRUE), error = function(e) NULL),
+    json = tryCatch(list(jsonlite::fromJSON(text)), error = function(e) NULL)
+  )
+  if (is.null(value) || length(value) == 1L && !is.list(value) && is.na(value)) parameter_type_error(text, p)
+  if (is.list(value)) value[[1]] else unname(value)
+}
+
+parameter_type_error <- function(value, p) {
+  mf_abort(sprintf("Parameter '%s' wants a value of type %s, but got %s.", p$name, p$type, one_line(value)),
+    "metaflow_parameter_error",
+    switch(p$type,
+      date = "Write a date as 2024-12-31.", json = "Write JSON, as '{\"a\": [1, 2]}'.",
+      bool = "Write TRUE or FALSE.", int = "Write a whole number.", "Check the value."
+    ))
+}

@@ -1,0 +1,92 @@
+# An R error as plain data: its message, its classes, and where it happened.
+
+error_record <- function(e, frames) {
+  list(
+    classes = I(class(e)),
+    message = error_text(e),
+    call = one_line(conditionCall(e)),
+    cause = if (grepl("cannot allocate (vector|memory)|std::bad_alloc", error_text(e))) "oom" else "error",
+    frames = frames
+  )
+}
+
+error_text <- function(e) {
+  tryCatch(paste(conditionMessage(e), collapse = "\n"), error = function(e) "(an error without a readable message)")
+}
+
+# The calls between the step function and the error, outermost first. R's own calls that deal with
+# the error and ours that started the step are left out.
+trace_frames <- function(calls, e) {
+  names_called <- vapply(calls, call_name, "")
+  start <- match("withCallingHandlers", names_called, nomatch = 0L)
+  # Below our withCallingHandlers() stands do.call(), then the call of the step function itself.
+  first <- start + 2L
+  last <- length(calls)
+  handlers <- which(names_called %in% c(".handleSimpleError", "h", "signalCondition", "doTryCatch"))
+  handlers <- handlers[handlers > first]
+  own_handler <- max(which(vapply(calls, identical, FALSE, calls[[length(calls)]])))
+  last <- own_handler - 1L
+  while (last >= first && names_called[[last]] %in% c(".handleSimpleError", "h", "signalCondition", "withRestarts", "withOneRestart", "doWithOneRestart")) last <- last - 1L
+  if (first > last) return(list())
+  keep <- calls[first:last]
+  if (length(keep) > 60L) keep <- keep[c(1:20, (length(keep) - 39L):length(keep))]
+  frames <- lapply(keep, trace_frame)
+  frames[[1]]$call <- step_call_text(keep[[1]])
+  frames
+}
+
+# do.call() writes the function itself into the call; a reader wants a name.
+step_call_text <- function(call) {
+  if (is.function(call[[1]])) "step(self)" else one_line(call)
+}
+
+call_name <- function(call) {
+  head <- call[[1]]
+  if (is.symbol(head)) return(as.character(head))
+  if (is.call(head) && as.character(head[[1]])[[1]] %in% c("::", ":::")) return(as.character(head[[3]]))
+  ""
+}
+
+trace_frame <- function(call) {
+  place <- source_place(attr(call, "srcref"))
+  list(call = if (is.function(call[[1]])) "" else one_line(call), file = place$file, line = place$line)
+}
+
+source_place <- function(srcref) {
+  if (is.null(srcref)) return(list())
+  file <- attr(srcref, "srcfile")$filename
+  if (is.null(file) || !nzchar(file)) return(list())
+  list(file = basename(file), line = as.integer(srcref)[[1]])
+}
+
+one_line <- function(call, width = 100L) {
+  if (is.null(call)) return(NULL)
+  text <- paste(trimws(deparse(call, width.cutoff = 500L, nlines = 5L)), collapse = " ")
+  if (nchar(text) > width) paste0(substr(text, 1L, width - 3L), "...") else text
+}
+
+# "Error in f(x): boom" and the way there, as R users know it from traceback(), innermost first.
+format_failure <- function(error) {
+  head <- if (is.null(error$call)) "Error: " else paste0("Error in ", error$call, ": ")
+  lines <- paste0(head, error$message)
+  frames <- rev(error$frames)
+  if (length(frames)) lines <- c(lines, "Call stack, innermost first:", vapply(frames, format_frame, ""))
+  paste(lines, collapse = "\n")
+}
+
+format_frame <- function(frame) {
+  if (is.null(frame$file)) return(paste0("  ", frame$call))
+  sprintf("  %s:%d: %s", frame$file, as.integer(frame$line), frame$call)
+}
+
+# The condition as an artifact: classes, message and call are kept; fields that carry frames,
+# environments or much data are not.
+slim_condition <- function(e) {
+  fields <- unclass(e)
+  keep <- vapply(fields, function(x) looks_small(x) && !is.environment(x), FALSE)
+  keep[names(fields) %in% c("message", "call")] <- TRUE
+  slim <- fields[keep]
+  slim$message <- error_text(e)
+  if (!is.null(slim$call)) attributes(slim$call) <- NULL
+  structure(slim, class = class(e))
+}

@@ -1,0 +1,179 @@
+# Runs one step function in this process and leaves the outcome in the task's folder.
+#
+# The folder gets `stdout.log` and `stderr.log` while the step runs, then the staged values of the
+# artifacts and `result.json`, which appears by rename and names all of them.
+
+run_task <- function(order) {
+  dir.create(order$dir, showWarnings = FALSE, recursive = TRUE)
+  redirect_output(order$dir)
+  started <- as.numeric(Sys.time())
+  mark <- watch_quit(order$dir)
+  options(warn = 1L, keep.source = TRUE)
+  if (length(order$env)) do.call(Sys.setenv, order$env)
+  current <- task_facts(order)
+  dir.create(current$tempdir, showWarnings = FALSE, recursive = TRUE)
+  the$task <- new_task_state(order, the$worker$blobs, the$worker$parameters, current)
+  result <- tryCatch(perform_task(order), error = function(e) failure(e, list()))
+  if (!isTRUE(result$ok)) cat(format_failure(result$error), "\n", sep = "", file = stderr())
+  result$usage <- process_usage(as.numeric(Sys.time()) - started)
+  result$started_at <- started
+  result$finished_at <- as.numeric(Sys.time())
+  for (field in c("step", "task", "attempt", "position", "seed", "parents", "frames", "join")) result[[field]] <- order[[field]]
+  unlink(current$tempdir, recursive = TRUE)
+  flush(stdout())
+  write_result(order$dir, result)
+  mark$done <- TRUE
+}
+
+perform_task <- function(order) {
+  result <- call_step(order)
+  if (!result$ok && !is.null(order$catch)) return(caught(order, result$error, result$condition))
+  if (!result$ok) return(with_staged(result, order$dir))
+  if (!is.null(order$catch$var)) self_set(order$catch$var, NULL)
+  staged_success(order)
+}
+
+call_step <- function(order) {
+  if (!is.null(order$fallback)) return(fallback_failure(order$fallback))
+  code <- the$worker$code
+  set.seed(order$seed, kind = "L'Ecuyer-CMRG")
+  enter_code(code)
+  self <- new_self()
+  inputs <- if (isTRUE(order$join)) new_inputs(the$task)
+  step_function <- code$functions[[order$step]]
+  if (is.null(step_function)) {
+    if (isTRUE(order$join)) merge_agreeing(inputs)
+    return(list(ok = TRUE))
+  }
+  arguments <- step_arguments(step_function, self, inputs)
+  run_guarded(step_function, arguments)
+}
+
+# A step may take fewer arguments than there are: function() is fine.
+step_arguments <- function(step_function, self, inputs) {
+  wanted <- names(formals(args(step_function)))
+  given <- if (is.null(inputs)) list(self) else list(self, inputs)
+  if (is.null(wanted)) return(list())
+  if ("..." %in% wanted) given else utils::head(given, length(wanted))
+}
+
+run_guarded <- function(step_function, arguments) {
+  frames <- list()
+  tryCatch(
+    {
+      withCallingHandlers(
+        do.call(step_function, arguments, quote = TRUE),
+        error = function(e) frames <<- trace_frames(sys.calls(), e)
+      )
+      list(ok = TRUE)
+    },
+    error = function(e) failure(e, frames)
+  )
+}
+
+failure <- function(e, frames) {
+  list(ok = FALSE, error = error_record(e, frames), condition = slim_condition(e))
+}
+
+# `catch`: the step counts as done, and the condition becomes an artifact. What the failed attempt
+# assigned is dropped, as it is when the process died.
+caught <- function(order, error, condition) {
+  rm(list = ls(the$task$values, all.names = TRUE), envir = the$task$values)
+  the$task$assigned <- character()
+  the$task$carried <- list()
+  the$task$refs <- c(the$task$parameters, order$artifacts)
+  if (isTRUE(order$catch$print)) cat(format_failure(error), "\n", sep = "", file = stderr())
+  if (!is.null(order$catch$var)) self_set(order$catch$var, condition)
+  result <- staged_success(order)
+  result$caught <- order$catch$var %||% "(not kept)"
+  result$error <- error
+  result
+}
+
+# The last attempt ended without an R condition (killed, out of time): make one, to be caught.
+fallback_failure <- function(record) {
+  condition <- structure(
+    class = c(unlist(record$classes), "metaflow_task_error", "error", "condition"),
+    list(message = record$message, call = NULL, cause = record$cause)
+  )
+  list(ok = FALSE, error = record, condition = condition)
+}
+
+staged_success <- function(order) {
+  state <- the$task
+  values <- mget(state$assigned, envir = state$values)
+  result <- list(ok = TRUE, artifacts = write_values(values, order$dir), carried = state$carried)
+  if (!is.null(order$foreach)) result$foreach <- stage_splits(order$foreach, order$dir)
+  if (!is.null(order$condition)) result$condition <- switch_key(order$condition)
+  result
+}
+
+# A failed attempt keeps what it had assigned so far, for whoever debugs it.
+with_staged <- function(result, folder) {
+  state <- the$task
+  values <- mget(state$assigned, envir = state$values)
+  values <- Filter(Negate(is.null), values)
+  staged <- tryCatch(
+    {
+      condition <- write_values(list(condition = result$condition), folder, "error")
+      list(artifacts = write_values(values, folder), error_value = condition[[1]])
+    },
+    error = function(e) list(artifacts = list())
+  )
+  list(ok = FALSE, error = result$error, artifacts = staged$artifacts, error_value = staged$error_value)
+}
+
+task_facts <- function(order) {
+  facts <- the$worker$current
+  facts$step_name <- order$step
+  facts$task_id <- order$task
+  facts$pathspec <- paste(facts$flow_name, facts$run_id, order$step, order$task, sep = "/")
+  facts$retry_count <- as.integer(order$attempt)
+  facts$seed <- as.integer(order$seed)
+  facts$tags <- unlist(facts$tags)
+  facts$tempdir <- file.path(tempdir(), paste0("task-", order$task, "-", order$attempt))
+  facts
+}
+
+redirect_output <- function(folder) {
+  processx::conn_set_stdout(processx::conn_create_file(file.path(folder, "stdout.log"), write = TRUE))
+  processx::conn_set_stderr(processx::conn_create_file(file.path(folder, "stderr.log"), write = TRUE))
+}
+
+# `quit()` in a step ends the process in good order, which would look like a crash. The mark tells
+# the engine which of the two it was.
+watch_quit <- function(folder) {
+  mark <- new.env()
+  mark$done <- FALSE
+  reg.finalizer(mark, function(mark) {
+    if (!mark$done) file.create(file.path(folder, "quit"))
+  }, onexit = TRUE)
+  the$quit_mark <- mark
+  mark
+}
+
+# Units: seconds and bytes. Peak memory is the kernel's high-water mark of this process; it has no
+# portable source, so it is absent where /proc is.
+process_usage <- function(wall) {
+  times <- proc.time()
+  cpu <- unname(times[1:2])
+  below <- unname(times[4:5])
+  below[is.na(below)] <- 0
+  list(wall = wall, user = cpu[[1]] + below[[1]], system = cpu[[2]] + below[[2]], max_rss_bytes = peak_memory_bytes())
+}
+
+peak_memory_bytes <- function() {
+  if (!file.exists("/proc/self/status")) return(NULL)
+  line <- grep("^VmHWM:", readLines("/proc/self/status", warn = FALSE), value = TRUE)
+  if (!length(line)) return(NULL)
+  as.numeric(gsub("[^0-9]", "", line)) * 1024
+}
+
+write_result <- function(folder, result) {
+  path <- file.path(folder, "result.json")
+  part <- paste0(path, ".part")
+  con <- file(part, "wb")
+  writeBin(charToRaw(json(result)), con)
+  close(con)
+  file.rename(part, path)
+}

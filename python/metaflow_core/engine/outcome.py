@@ -1,0 +1,119 @@
+"""From a task's folder to what is committed: staged files become blobs, `result.json` becomes records.
+
+The worker leaves `result.json` and the files it names (python side of R/worker-task.R). Everything here runs before the
+commit, and can be run again after a crash: blobs are content-addressed, and staged files stay until the commit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from ..store.blobs import BlobStore, digest_of, digest_of_file
+from .states import Splits
+
+__all__ = ["discard_staged", "read_result", "splits_from_record", "store_staged"]
+
+ENCODING = "r-serialize-3"
+HASH_IN_MEMORY_BYTES = 4 * 1024 * 1024
+
+
+def read_result(folder: str) -> dict[str, Any] | None:
+    """The worker's word on how the task ended; None when it had no chance to say."""
+    try:
+        with open(os.path.join(folder, "result.json"), encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+
+
+def staged_bytes(result: dict[str, Any]) -> int:
+    return sum(item["size"] for item in (result.get("artifacts") or {}).values())
+
+
+def store_staged(blobs: BlobStore, folder: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Put the staged files of a result into the store.
+
+    Returns {"artifacts": {name: ArtifactRecord}, "splits": compact record or None, "condition": record or None}.
+    """
+    store = _Staged(blobs, folder)
+    artifacts = {name: store.record(item) for name, item in (result.get("artifacts") or {}).items()}
+    splits = result.get("foreach")
+    condition = result.get("error_value")
+    kept = {
+        "artifacts": artifacts,
+        "splits": None if splits is None else store.splits(splits),
+        "condition": None if condition is None else store.record(condition),
+    }
+    store.keep()
+    return kept
+
+
+def discard_staged(folder: str) -> None:
+    """After the commit: what the worker left for it is not needed any more, nor are empty logs."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if name in ("task.json",) or name.endswith(".log") and os.path.getsize(path):
+            continue
+        os.unlink(path)
+
+
+class _Staged:
+    """Digests of the staged files of one task, each read once."""
+
+    def __init__(self, blobs: BlobStore, folder: str) -> None:
+        self._blobs = blobs
+        self._folder = folder
+        self._digests: dict[str, str] = {}
+        self._content: dict[str, bytes] = {}
+
+    def record(self, item: dict[str, Any]) -> dict[str, Any]:
+        name, offset, size = item["file"], int(item["offset"]), int(item["size"])
+        blob = self._digest(name)
+        record: dict[str, Any] = {"digest": blob, "size": size, "encoding": ENCODING}
+        content = self._content.get(name)
+        if content is not None and size != len(content):
+            record["digest"] = digest_of(content[offset : offset + size])
+            record["blob"] = blob
+            if offset:
+                record["offset"] = offset
+        for field in ("class", "dim", "length"):
+            if item.get(field) is not None:
+                record[field] = item[field]
+        return record
+
+    def splits(self, item: dict[str, Any]) -> dict[str, Any]:
+        kept: dict[str, Any] = {"count": int(item["count"])}
+        if kept["count"]:
+            kept.update(blob=self._digest(item["file"]), sizes=[int(size) for size in item["sizes"]])
+        if item.get("labels"):
+            kept["labels"] = item["labels"]
+        return kept
+
+    def keep(self) -> None:
+        for name, digest in self._digests.items():
+            # Linked, not moved: until the task is committed its folder stays complete.
+            self._blobs.put_file(os.path.join(self._folder, name), digest, move=False)
+
+    def _digest(self, name: str) -> str:
+        if name not in self._digests:
+            path = os.path.join(self._folder, os.path.basename(name))
+            if os.path.getsize(path) <= HASH_IN_MEMORY_BYTES:
+                with open(path, "rb") as file:
+                    self._content[name] = file.read()
+                self._digests[name] = digest_of(self._content[name])
+            else:
+                self._digests[name] = digest_of_file(path)
+        return self._digests[name]
+
+
+def splits_from_record(record: dict[str, Any] | None) -> Splits | None:
+    """The splits that a task record keeps, with one artifact record per element."""
+    if record is None:
+        return None
+    values, offset = [], 0
+    for size in record.get("sizes") or ():
+        values.append({"digest": "", "blob": record["blob"], "offset": offset, "size": size, "encoding": ENCODING})
+        offset += size
+    return Splits(record["count"], values, record.get("labels") or ())

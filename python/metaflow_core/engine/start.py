@@ -1,0 +1,149 @@
+"""Begins a run: everything is checked first, then the run id is claimed, then the loop is handed over."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .. import __version__
+from ..decorators.policy import effective
+from ..errors import InvalidFlow, ResumeError
+from ..graph.decorator import DecoratorSpec
+from ..graph.flow import FlowSpec
+from ..graph.lint import problems
+from ..graph.problem import describe
+from ..store.liveness import process_start
+from ..store.open import Store
+from .admission import Admission, machine
+from .commit import reference
+from .loop import RunLoop
+from .outcome import store_staged
+from .plan import make_plan
+from .resume import OriginRun
+from .states import Scheduler
+
+__all__ = ["begin_run", "checked_spec"]
+
+
+def checked_spec(data: Mapping[str, Any], extra: list[Mapping[str, Any]] | None = None) -> FlowSpec:
+    """The flow, with the decorators of `--with` added, or InvalidFlow with every problem it has."""
+    spec = with_decorators(FlowSpec.from_dict(data), extra or [])
+    found = problems(spec)
+    if found:
+        raise InvalidFlow(describe(spec.name, found, spec.script), data=[problem.to_dict() for problem in found])
+    return spec
+
+
+def with_decorators(spec: FlowSpec, extra: list[Mapping[str, Any]]) -> FlowSpec:
+    """`--with retry:times=2`: the decorator is put on every step that does not have it."""
+    added = [DecoratorSpec.from_dict(item) for item in extra]
+
+    def extended(step):
+        have = {decorator.name for decorator in step.decorators}
+        return replace(step, decorators=step.decorators + tuple(d for d in added if d.name not in have))
+
+    return replace(spec, steps=tuple(extended(step) for step in spec.steps)) if added else spec
+
+
+def begin_run(store: Store, settings: Any, request: Mapping[str, Any], make_backend: Any) -> RunLoop:
+    """Claim a run for `request` (see bridge/runs.py) and return its loop. Raises before anything is written if it cannot run.
+
+    `make_backend(init, slots)` gives the backend, `init` being the order that its workers get first.
+    """
+    spec = checked_spec(request["spec"], request.get("with"))
+    plan = make_plan(spec, {step.name: effective(step.decorators) for step in spec.steps})
+    origin = _origin(store, spec, request.get("resume"))
+    slots = int(request.get("max_workers") or settings.max_workers)
+    kept = _keep_inputs(store, request)
+    seed = request.get("seed")
+    if seed is None:
+        seed = origin[1]["seed"] if origin else random.SystemRandom().randrange(1, 2**31)
+    record = _record(spec, settings, request, kept, origin, int(seed), slots)
+
+    claimed: dict[str, Any] = {}
+
+    def content(run: str) -> dict[str, Any]:
+        claimed.update(record, run=run)
+        return dict(claimed)
+
+    store.runs.claim_run(spec.name, content)
+    status = store.runs.update_status(spec.name, claimed["run"], lambda status: status)
+    if store.index is not None:
+        store.index.record_run(claimed, status, store.runs.read_tags(spec.name, claimed["run"]))
+    past = origin[0] if origin else None
+    scheduler = Scheduler(
+        plan, int(request.get("max_num_splits") or settings.max_num_splits), past.find if past else None
+    )
+    backend = make_backend(_worker_init(store, claimed, kept, settings), slots)
+    cores, memory = machine()
+    return RunLoop(store, claimed, plan, scheduler, backend, Admission(slots, cores, memory))
+
+
+def _origin(store: Store, spec: FlowSpec, resume: Mapping[str, Any] | None) -> tuple[OriginRun, dict[str, Any]] | None:
+    if resume is None:
+        return None
+    step = resume.get("step")
+    names = [s.name for s in spec.steps]
+    if step is not None and step not in names:
+        from ..nearest import did_you_mean
+
+        raise ResumeError(f"the flow '{spec.name}' has no step '{step}' to resume from", hint=did_you_mean(step, names))
+    run = str(resume["run"])
+    if not store.runs.exists(spec.name, run):
+        newest = [r for r in store.runs.list_runs(spec.name) if store.runs.exists(spec.name, r)]
+        hint = f"The newest run is {newest[-1]}." if newest else "Start the first one with 'run'."
+        raise ResumeError(f"run {run} of '{spec.name}' does not exist and cannot be resumed", hint=hint)
+    return OriginRun(store, spec.name, run, step), store.runs.read_run(spec.name, run)
+
+
+def _keep_inputs(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The captured code, the folder's snapshot and the values of the parameters, as blobs."""
+    values = request.get("values") or {}
+    kept = store_staged(store.blobs, request["staging"], {"artifacts": values})
+    parameters = kept["artifacts"]
+    for name, shown in (request.get("reprs") or {}).items():
+        if name in parameters:
+            parameters[name]["repr"] = shown
+    code = store.blobs.put_file(os.path.join(request["staging"], request["code"]))
+    return {"parameters": parameters, "code": code, "package": request.get("package")}
+
+
+def _record(spec, settings, request, kept, origin, seed: int, slots: int) -> dict[str, Any]:
+    user = settings.user
+    tags = [f"user:{user}", "runtime:dev", f"date:{time.strftime('%Y-%m-%d')}", f"metaflow_version:{__version__}"]
+    versions = dict(request.get("versions") or {})
+    if versions.get("R"):
+        tags.append(f"r_version:{versions['R']}")
+    versions.update(metaflow=__version__, python=".".join(map(str, sys.version_info[:3])))
+    resume = request.get("resume")
+    return {
+        "format": 1, "flow": spec.name, "run": "", "created_at": time.time(), "user": user,
+        "host": socket.gethostname(), "pid": os.getpid(), "pid_start": process_start(os.getpid()),
+        "script": request.get("script"), "argv": request.get("argv"), "cwd": request.get("cwd"),
+        "origin": {"run": origin[0].run} if origin else None, "resume_step": (resume or {}).get("step"),
+        "seed": seed, "spec": spec.to_dict(), "code": kept["code"], "package": kept["package"],
+        "code_digests": request.get("code_digests") or {}, "parameters": kept["parameters"],
+        "system_tags": tags, "tags": sorted(set(request.get("tags") or [])),
+        "namespace": request.get("namespace") or settings.default_namespace, "versions": versions,
+        "git": request.get("git"), "max_workers": slots,
+    }
+
+
+def _worker_init(store: Store, record: Mapping[str, Any], kept: Mapping[str, Any], settings: Any) -> dict[str, Any]:
+    origin = record["origin"]
+    return {
+        "code": store.blobs.path(kept["code"]),
+        "blobs": store.storage.local_path("blobs"),
+        "parameters": {name: reference(value) for name, value in kept["parameters"].items()},
+        "current": {
+            "flow_name": record["flow"], "run_id": record["run"], "namespace": record["namespace"],
+            "username": record["user"], "origin_run_id": origin["run"] if origin else None,
+            "tags": record["tags"], "is_production": False,
+        },
+    }

@@ -1,0 +1,287 @@
+"""The scheduler: a state machine that says what to do next. No files, no clock, no processes.
+
+It is told what happened (`succeeded`, `failed`, the time as a number) and asked what to launch (`next_ready`). What a
+task left behind reaches it as an `Outcome`; whether the outcome came from a process, from an earlier run or from a
+test makes no difference.
+
+    waiting -> ready -> running -> done
+                 ^         |-> failed (attempts used up: the run stops launching)
+                 `- delayed (between two attempts)
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .plan import Plan, PlannedStep
+from .position import Frame, position_of
+from .table import ArtifactTable
+
+__all__ = ["Failure", "Outcome", "Scheduler", "Splits", "Task"]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a foreach step leaves: `values[i]` is the artifact record of element i, `labels` may be empty."""
+
+    count: int
+    values: Sequence[Any] = ()
+    labels: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A task that is done: the artifacts it assigned or took over, its splits, the case its switch chose."""
+
+    artifacts: Mapping[str, Any] = field(default_factory=dict)
+    splits: Splits | None = None
+    choice: str | None = None
+    extra: Any = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt that failed. `caught_by_process`: the process itself could have made `catch` work."""
+
+    cause: str
+    error: Any = None
+
+
+class Task:
+    """One task of a run. `parents` are the tasks whose end made it ready, in the order of a join's inputs."""
+
+    __slots__ = ("id", "step", "position", "stack", "parents", "attempt", "fallback", "table", "cloned", "origin", "extra")
+
+    def __init__(self, id: str, step: str, position: str, stack: tuple[Frame, ...], parents: tuple[Task, ...]) -> None:
+        self.id = id
+        self.step = step
+        self.position = position
+        self.stack = stack
+        self.parents = parents
+        self.attempt = 0
+        self.fallback: Any = None
+        self.table: ArtifactTable | None = None
+        self.cloned = False
+        self.origin: str | None = None
+        self.extra: Any = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.step}/{self.id}"
+
+    @property
+    def home(self) -> str:
+        return f"{self.step}/{self.id}/{self.attempt}"
+
+    def __repr__(self) -> str:
+        return f"<Task {self.key} at {self.position}, attempt {self.attempt}>"
+
+
+class _Gathering:
+    """A join that waits for its inputs."""
+
+    __slots__ = ("arrived", "expected")
+
+    def __init__(self, expected: int) -> None:
+        self.expected = expected
+        self.arrived: list[tuple[int, Task]] = []
+
+
+class Scheduler:
+    """Runs a plan. `find_origin(task)` may return an Outcome of an earlier run to be used instead of running."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        max_num_splits: int = 10_000,
+        find_origin: Callable[[Task], Outcome | None] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.status = "running"
+        self.problem: str | None = None
+        self.running: dict[str, Task] = {}
+        self.failed_tasks: list[tuple[Task, Failure]] = []
+        self.done = 0
+        self.cloned = 0
+        self._max_num_splits = max_num_splits
+        self._find_origin = find_origin
+        self._ready: dict[str, deque[Task]] = {}
+        self._delayed: list[tuple[float, int, Task]] = []
+        self._gathering: dict[tuple[str, tuple[int, ...]], _Gathering] = {}
+        self._turns: dict[str, int] = {}
+        self._to_clone: deque[tuple[Task, Outcome]] = deque()
+        self._last_id = 0
+        self._stopping = False
+        self.end_task: Task | None = None
+
+    # -- asking
+
+    def start(self) -> None:
+        self._create("start", (), ())
+
+    def next_clone(self) -> tuple[Task, Outcome] | None:
+        """A task whose outcome an earlier run has; commit it, then call `succeeded`."""
+        return self._to_clone.popleft() if self._to_clone and not self._stopping else None
+
+    def next_ready(self, now: float, fits: Callable[[Any], bool]) -> Task | None:
+        """The next task to launch whose policy `fits`; it counts as running from here on."""
+        self._wake(now)
+        if self._stopping:
+            return None
+        for step, tasks in self._ready.items():
+            if tasks and fits(self.plan.steps[step].policy):
+                task = tasks.popleft()
+                self.running[task.key] = task
+                return task
+        return None
+
+    def next_wake(self) -> float | None:
+        """When the next delayed attempt is due."""
+        return self._delayed[0][0] if self._delayed and not self._stopping else None
+
+    def waiting(self) -> int:
+        """Tasks that are ready or delayed."""
+        return sum(map(len, self._ready.values())) + len(self._delayed)
+
+    # -- telling
+
+    def succeeded(self, task: Task, outcome: Outcome) -> None:
+        self.running.pop(task.key, None)
+        base = ArtifactTable.empty() if self.plan.steps[task.step].join or not task.parents else task.parents[0].table
+        task.table = base.extended(outcome.artifacts, task.home)
+        self.done += 1
+        self.cloned += task.cloned
+        self._advance(task, outcome)
+        self._settle()
+
+    def failed(self, task: Task, failure: Failure, now: float) -> bool:
+        """Returns True when the task will be tried again."""
+        self.running.pop(task.key, None)
+        policy = self.plan.steps[task.step].policy
+        if not self._stopping and task.fallback is None:
+            if task.attempt + 1 < policy.max_attempts:
+                self._retry(task, now + _delay(policy.delays_seconds, task.attempt))
+                return True
+            if policy.catches:
+                # The process died, so it could not store the error itself: one more attempt does just that.
+                task.fallback = failure.error or {"cause": failure.cause}
+                self._retry(task, now)
+                return True
+        self.failed_tasks.append((task, failure))
+        self._stopping = True
+        self._settle()
+        return False
+
+    def interrupt(self) -> None:
+        """Nothing more is launched; what runs was stopped by the caller."""
+        self._stopping = True
+        self.running.clear()
+        self.status = "interrupted"
+
+    def fail(self, problem: str) -> None:
+        """The run cannot go on for a reason that no task has."""
+        self.problem = self.problem or problem
+        self._stopping = True
+        self._settle()
+
+    # -- rules
+
+    def _advance(self, task: Task, outcome: Outcome) -> None:
+        step = self.plan.steps[task.step]
+        if not step.next:
+            self.end_task = task
+        elif step.foreach is not None:
+            self._split(task, step, outcome.splits or Splits(0))
+        elif step.condition is not None:
+            self._switch(task, step, outcome.choice)
+        else:
+            for name in step.next:
+                self._arrive(name, task)
+
+    def _split(self, task: Task, step: PlannedStep, splits: Splits) -> None:
+        if splits.count > self._max_num_splits:
+            self.fail(
+                f"step '{step.name}' splits '{step.foreach}' into {splits.count} tasks, more than the {self._max_num_splits} "
+                f"that are allowed. Raise the limit with --max-num-splits {splits.count}"
+            )
+            return
+        target = step.next[0]
+        if splits.count == 0:
+            self._create(self.plan.join_of[step.name], task.stack, ())
+            return
+        for index in range(splits.count):
+            value = splits.values[index] if splits.values else None
+            label = splits.labels[index] if splits.labels else None
+            frame = Frame(step.name, step.foreach or "", index, splits.count, value, label)
+            self._create(target, (*task.stack, frame), (task,))
+
+    def _switch(self, task: Task, step: PlannedStep, choice: str | None) -> None:
+        target = step.cases.get(choice or "")
+        if target is None:
+            self.fail(
+                f"step '{step.name}' chose the case '{choice}' by '{step.condition}', but its cases are: "
+                + ", ".join(f"'{case}'" for case in step.cases)
+            )
+        else:
+            self._arrive(target, task)
+
+    def _arrive(self, name: str, task: Task) -> None:
+        step = self.plan.steps[name]
+        if not step.join:
+            self._create(name, task.stack, (task,))
+            return
+        by_foreach = step.closes is not None and self.plan.is_foreach(step.closes)
+        stack = task.stack[:-1] if by_foreach else task.stack
+        key = (name, tuple(frame.index for frame in stack))
+        gathering = self._gathering.get(key)
+        if gathering is None:
+            expected = task.stack[-1].count if by_foreach else len(self.plan.steps[step.closes].next)
+            gathering = self._gathering[key] = _Gathering(expected)
+        order = task.stack[-1].index if by_foreach else self.plan.in_steps[name].index(task.step)
+        gathering.arrived.append((order, task))
+        if len(gathering.arrived) == gathering.expected:
+            del self._gathering[key]
+            gathering.arrived.sort(key=lambda item: item[0])
+            self._create(name, stack, tuple(task for _, task in gathering.arrived))
+
+    def _create(self, step: str, stack: tuple[Frame, ...], parents: tuple[Task, ...]) -> None:
+        place = position_of(step, stack)
+        turn = self._turns.get(place, 0)
+        if turn >= self.plan.steps[step].max_turns:
+            self.fail(f"step '{step}' came back to itself {turn} times, which is the limit")
+            return
+        self._turns[place] = turn + 1
+        self._last_id += 1
+        task = Task(str(self._last_id), step, position_of(step, stack, turn), stack, parents)
+        origin = self._find_origin(task) if self._find_origin else None
+        if origin is None:
+            self._ready.setdefault(step, deque()).append(task)
+        else:
+            task.cloned = True
+            self._to_clone.append((task, origin))
+
+    def _retry(self, task: Task, due: float) -> None:
+        task.attempt += 1
+        heapq.heappush(self._delayed, (due, int(task.id), task))
+
+    def _wake(self, now: float) -> None:
+        while self._delayed and self._delayed[0][0] <= now:
+            task = heapq.heappop(self._delayed)[2]
+            self._ready.setdefault(task.step, deque()).appendleft(task)
+
+    def _settle(self) -> None:
+        if self.status != "running" or self.running:
+            return
+        if self._stopping:
+            self.status = "failed"
+        elif self.end_task is not None and not self.waiting() and not self._to_clone and not self._gathering:
+            self.status = "completed"
+
+
+def _delay(delays: Sequence[float], attempt: int) -> float:
+    """Seconds to wait after attempt number `attempt` failed; the last value counts for all that follow."""
+    return float(delays[min(attempt, len(delays) - 1)]) if delays else 0.0
