@@ -22,15 +22,15 @@ RUN_WORDS = ("latest_run", "latest_successful_run")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}\Z")
-# R's names are looser than those of flows and steps: dots, and letters of any language.
-_ARTIFACT = re.compile(r"[^\W\d_][\w.]*\Z|\.[^\W\d][\w.]*\Z|\.\Z|_[\w.]*\Z")
+# self[["any name"]] is an artifact too; only what could not be told from a path is refused.
+_ARTIFACT = re.compile(r"[^/\x00-\x1f\x7f]+\Z")
 
 _RULES = {
     "flow": (_NAME, "a flow name has letters, digits and '_', and begins with a letter"),
     "run": (_NUMBER, "a run id is a number, or one of " + ", ".join(RUN_WORDS)),
     "step": (_NAME, "a step name has letters, digits and '_', and begins with a letter"),
     "task": (_NUMBER, "a task id is a number"),
-    "artifact": (_ARTIFACT, "an artifact name is a name that R accepts"),
+    "artifact": (_ARTIFACT, "an artifact name may hold anything but '/' and control characters"),
 }
 
 

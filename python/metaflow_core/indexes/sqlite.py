@@ -156,8 +156,9 @@ class SqliteIndex:
 
     # -- reading
 
-    def flows(self) -> List[Row]:
-        rows = self._select("SELECT flow, count(*), max(run) FROM runs GROUP BY flow ORDER BY flow")
+    def flows(self, namespace: Optional[str] = None) -> List[Row]:
+        where, values = _conditions(None, {"namespace": namespace})
+        rows = self._select(f"SELECT flow, count(*), max(run) FROM runs {where} GROUP BY flow ORDER BY flow", values)
         return [{"flow": flow, "runs": runs, "newest": str(newest)} for flow, runs, newest in rows]
 
     def runs(
@@ -215,6 +216,10 @@ class SqliteIndex:
         for step, status, count in rows:
             counts.setdefault(step, {})[status] = count
         return counts
+
+    def spans(self, flow: str, run: str) -> Dict[str, Tuple[Optional[float], Optional[float]]]:
+        sql = "SELECT step, min(started_at), max(finished_at) FROM tasks WHERE flow = ? AND run = ? GROUP BY step"
+        return {step: (started, finished) for step, started, finished in self._select(sql, (flow, int(run)))}
 
     # -- the connection
 
@@ -426,7 +431,7 @@ def _task_row(row: Tuple[Any, ...]) -> Row:
 # -- conditions
 
 
-def _conditions(flow: Optional[str], where: Row) -> Tuple[str, List[Any]]:
+def _conditions(flow: Optional[str], where: Row) -> Tuple[str, Tuple[Any, ...]]:
     parts: List[str] = []
     values: List[Any] = []
 
@@ -448,7 +453,7 @@ def _conditions(flow: Optional[str], where: Row) -> Tuple[str, List[Any]]:
         add("created_at <= ?", where["created_before"])
     for tag in _wanted_tags(where):
         add("EXISTS (SELECT 1 FROM run_tags t WHERE t.flow = runs.flow AND t.tag = ? AND t.run = runs.run)", tag)
-    return (f"WHERE {' AND '.join(parts)}" if parts else ""), values
+    return (f"WHERE {' AND '.join(parts)}" if parts else ""), tuple(values)
 
 
 def _wanted_tags(where: Row) -> List[str]:

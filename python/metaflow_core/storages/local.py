@@ -54,11 +54,11 @@ def _translated(method):
 
 
 def _store_error(root: str, err: OSError) -> MetaflowError:
-    where = err.filename2 or err.filename or root
+    where = " -> ".join(str(name) for name in (err.filename, err.filename2) if name is not None) or root
     return StoreError(
         f"the datastore at {root} failed: {err.strerror or err} ({where})",
         hint=_HINTS.get(err.errno, "Look at the folder and the disk it is on."),
-        data={"path": str(where), "errno": err.errno},
+        data={"path": where, "errno": err.errno},
     )
 
 
@@ -194,15 +194,13 @@ class LocalStorage:
 
     @_translated
     def fetch_file(self, key: str, path: str) -> None:
+        source = self._path(key)
+        if not self.exists(key):
+            raise _not_found(self.root, key)
         staged = f"{path}.{os.getpid()}-{next(self._counter)}.part"
         try:
-            _copy(self._path(key), staged)
+            _copy(source, staged)
             os.replace(staged, path)
-        except _MISSING:
-            _remove(staged)
-            if self.exists(key):
-                raise
-            raise _not_found(self.root, key) from None
         except BaseException:
             _remove(staged)
             raise

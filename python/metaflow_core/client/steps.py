@@ -1,0 +1,72 @@
+"""Steps of a run: what the flow says about them and how far they are."""
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from ..store.catalog import catch_up_tasks
+from ..store.liveness import shown_status
+from .finding import Found, find, spec_steps
+
+__all__ = ["get_step", "list_steps", "seen_status"]
+
+Row = Dict[str, Any]
+# The worst thing that happened to a task of a step is what the step is called by.
+_WORST_FIRST = ("running", "retrying", "lost", "interrupted", "failed", "caught", "done", "cloned")
+
+
+def list_steps(session: Any, pathspec: str) -> List[Row]:
+    found = find(session, pathspec, "run")
+    catch_up_tasks(session.store, found.flow, found.run)
+    started = session.store.runs.list_steps(found.flow, found.run)
+    written = spec_steps(found.record)
+    names = [step["name"] for step in written]
+    # Records made by hand may lack the FlowSpec; what ran is shown all the same.
+    rows = written + [{"name": name} for name in started if name not in names]
+    return _rows(session, found, rows)
+
+
+def get_step(session: Any, pathspec: str) -> Row:
+    found = find(session, pathspec, "step")
+    catch_up_tasks(session.store, found.flow, found.run)
+    written = [step for step in spec_steps(found.record) if step["name"] == found.step]
+    return _rows(session, found, written or [{"name": found.step}])[0]
+
+
+def seen_status(status: str, run_status: str) -> str:
+    """A task that was running when its run ended is not running any more."""
+    if status not in ("running", "retrying") or run_status == "running":
+        return "failed" if status == "retrying" and run_status != "running" else status
+    return "interrupted" if run_status == "interrupted" else "lost"
+
+
+def _rows(session: Any, found: Found, steps: List[Row]) -> List[Row]:
+    index = session.store.index
+    run_status = shown_status(session.store.runs.read_status(found.flow, found.run))
+    counts, spans = index.counts(found.flow, found.run), index.spans(found.flow, found.run)
+    return [_row(found, step, _seen(counts.get(step["name"], {}), run_status), spans) for step in steps]
+
+
+def _row(found: Found, step: Row, counts: Dict[str, int], spans: Dict[str, Any]) -> Row:
+    name = step["name"]
+    started_at, finished_at = spans.get(name, (None, None))
+    status = _status(counts)
+    return {
+        "pathspec": f"{found.run_pathspec}/{name}", "flow": found.flow, "run": found.run, "step": name,
+        "status": status, "tasks": counts, "total": sum(counts.values()), "started_at": started_at,
+        "finished_at": None if status == "running" else finished_at, "next": step.get("next") or [],
+        "foreach": step.get("foreach"), "join": bool(step.get("join")), "language": step.get("language"),
+        "decorators": step.get("decorators") or [],
+    }
+
+
+def _seen(counts: Dict[str, int], run_status: str) -> Dict[str, int]:
+    seen: Dict[str, int] = {}
+    for status, count in counts.items():
+        shown = seen_status(status, run_status)
+        seen[shown] = seen.get(shown, 0) + count
+    return seen
+
+
+def _status(counts: Dict[str, int]) -> Optional[str]:
+    """None for a step that has not started."""
+    return next((status for status in _WORST_FIRST if counts.get(status)), None)

@@ -1,0 +1,156 @@
+"""Tasks: rows of many from the index, everything about one from its record."""
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Dict, List, Optional
+
+from ..errors import NotFound
+from ..store.catalog import catch_up_tasks, task_row
+from ..store.liveness import shown_status
+from .finding import Found, find, spec_step, spec_steps
+from .steps import seen_status
+
+__all__ = ["finished_record", "get_task", "list_attempts", "list_children", "list_parents", "list_tasks"]
+
+Row = Dict[str, Any]
+_INDEX = re.compile(r"\[(\d+)\](?:#\d+)?\Z")
+
+
+def list_tasks(
+    session: Any, pathspec: str, status: Optional[str] = None, limit: Optional[int] = None, offset: int = 0
+) -> List[Row]:
+    found = find(session, pathspec, "run", "step")
+    catch_up_tasks(session.store, found.flow, found.run)
+    run_status = _run_status(session, found)
+    rows = session.store.index.tasks(found.flow, found.run, found.step)
+    rows += _unrecorded(session, found, rows)
+    rows.sort(key=_flow_order(found))
+    seen = [_seen(row, run_status) for row in rows]
+    wanted = [row for row in seen if status is None or row["status"] == status]
+    return wanted[offset : None if limit is None else offset + limit]
+
+
+def get_task(session: Any, pathspec: str, attempt: Optional[int] = None) -> Row:
+    found = find(session, pathspec, "task")
+    attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
+    number = _chosen(found, attempts, attempt)
+    record = attempts[number] or _unfinished(found, number)
+    last = number == max(attempts)
+    row = _seen(
+        task_row(record, last) if attempts[number] else {**_empty_row(found, number), "status": "running"},
+        _run_status(session, found),
+    )
+    return {
+        **row,
+        "finished": attempts[number] is not None, "ok": record.get("ok"),
+        "attempts": list(attempts), "parents": _pathspecs(found, record), "stack": record.get("stack") or [],
+        "seed": record.get("seed"), "usage": record.get("usage"), "host": record.get("host"), "pid": record.get("pid"),
+        "exit": record.get("exit"), "error": record.get("error"), "caught": record.get("caught"),
+        "created_at": record.get("created_at"), "logs": record.get("logs"),
+        "artifact_names": sorted(session.artifacts(pathspec, number)) if attempts[number] else [],
+    }
+
+
+def list_attempts(session: Any, pathspec: str) -> List[Row]:
+    found = find(session, pathspec, "task")
+    attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
+    run_status = _run_status(session, found)
+    rows = []
+    for number, record in attempts.items():
+        row = task_row(record, number == max(attempts)) if record else {**_empty_row(found, number), "status": "running"}
+        rows.append({**_seen(row, run_status), "error": (record or {}).get("error"), "exit": (record or {}).get("exit")})
+    return rows
+
+
+def list_parents(session: Any, pathspec: str) -> List[str]:
+    found = find(session, pathspec, "task")
+    return _pathspecs(found, finished_record(session, found))
+
+
+def list_children(session: Any, pathspec: str) -> List[str]:
+    found = find(session, pathspec, "task")
+    described = spec_step(found, found.step)
+    following = described.get("next") or [] if described else session.store.runs.list_steps(found.flow, found.run)
+    me = f"{found.step}/{found.task}"
+    records = session.store.tasks.read_tasks(found.flow, found.run, following)
+    # Several attempts of one child have the same parents: name it once.
+    return list(dict.fromkeys(_pathspec(found, r["step"], r["task"]) for r in records if me in (r.get("parents") or ())))
+
+
+def finished_record(session: Any, found: Found, attempt: Optional[int] = None) -> Row:
+    """task.json of an attempt; NotFound says which attempts there are and how far they are."""
+    attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
+    number = _chosen(found, attempts, attempt)
+    record = attempts[number]
+    if record is None:
+        raise NotFound(
+            f"attempt {number} of {found.run_pathspec}/{found.step}/{found.task} has not finished"
+            f" (the run is {_run_status(session, found)})",
+            data={"pathspec": str(found.spec), "attempt": number},
+        )
+    return record
+
+
+def _chosen(found: Found, attempts: Dict[int, Optional[Row]], attempt: Optional[int]) -> int:
+    """The attempt that was asked for; else the last that finished; else the last."""
+    if attempt is None:
+        return max((number for number, record in attempts.items() if record), default=max(attempts))
+    if attempt not in attempts:
+        raise NotFound(
+            f"attempt {attempt} of {found.run_pathspec}/{found.step}/{found.task} does not exist;"
+            f" there {'is' if len(attempts) == 1 else 'are'} {', '.join(map(str, attempts))}",
+            data={"pathspec": str(found.spec), "attempts": list(attempts)},
+        )
+    return attempt
+
+
+def _unrecorded(session: Any, found: Found, rows: List[Row]) -> List[Row]:
+    """Rows of tasks that have a folder but nothing else yet: they started a moment ago, or died young."""
+    known = {(row["step"], row["task"]) for row in rows}
+    runs = session.store.runs
+    steps = [found.step] if found.step else runs.list_steps(found.flow, found.run)
+    return [
+        {**_empty_row(found, 0, step, task), "status": "running"}
+        for step in steps
+        for task in runs.list_tasks(found.flow, found.run, step)
+        if (step, task) not in known
+    ]
+
+
+def _flow_order(found: Found) -> Callable[[Row], Any]:
+    """Steps in the order of the flow, tasks as numbers."""
+    place = {step["name"]: number for number, step in enumerate(spec_steps(found.record))}
+    return lambda row: (place.get(row["step"], len(place)), row["step"], int(row["task"]))
+
+
+def _seen(row: Row, run_status: str) -> Row:
+    index = _INDEX.search(row["position"] or "")
+    return {
+        **row,
+        "pathspec": f"{row['flow']}/{row['run']}/{row['step']}/{row['task']}",
+        "status": seen_status(row["status"], run_status),
+        "index": int(index.group(1)) if index else None,
+    }
+
+
+def _empty_row(found: Found, attempt: int, step: Optional[str] = None, task: Optional[str] = None) -> Row:
+    record = {
+        "flow": found.flow, "run": found.run, "step": step or found.step, "task": task or found.task, "attempt": attempt,
+    }
+    return task_row(record)
+
+
+def _unfinished(found: Found, attempt: int) -> Row:
+    return {"flow": found.flow, "run": found.run, "step": found.step, "task": found.task, "attempt": attempt}
+
+
+def _run_status(session: Any, found: Found) -> str:
+    return shown_status(session.store.runs.read_status(found.flow, found.run))
+
+
+def _pathspecs(found: Found, record: Row) -> List[str]:
+    return [_pathspec(found, *parent.split("/")[:2]) for parent in record.get("parents") or ()]
+
+
+def _pathspec(found: Found, step: str, task: str) -> str:
+    return f"{found.run_pathspec}/{step}/{task}"

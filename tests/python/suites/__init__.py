@@ -1,0 +1,1 @@
+"""Contracts as test suites: a new implementation is tested by subclassing one."""
