@@ -11,6 +11,7 @@ tools/install.sh demo test
 export _R_CHECK_CRAN_INCOMING_=false
 export _R_CHECK_CRAN_INCOMING_REMOTE_=false
 export _R_CHECK_SYSTEM_CLOCK_=0
+export R_DEFAULT_INTERNET_TIMEOUT=5
 export _R_CHECK_FORCE_SUGGESTS_=false
 # Settings of a virtual machine's file system, not of this package.
 export _R_CHECK_FUTURE_FILE_TIMESTAMPS_=false

@@ -8,9 +8,9 @@ Rscript -e 'for (file in list.files(c("R", "tools", "tests", "inst/tutorials"), 
 
 venv=${METAFLOW_VENV:-$HOME/.virtualenvs/r-metaflow}
 if [ -x "$venv/bin/ruff" ]; then
-  "$venv/bin/ruff" check python tests tools
+  "$venv/bin/ruff" check --output-format concise python tests tools
 elif command -v ruff >/dev/null; then
-  ruff check python tests tools
+  ruff check --output-format concise python tests tools
 else
   echo "ruff is not installed; $venv/bin/pip install ruff adds it"
 fi
