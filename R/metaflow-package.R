@@ -24,8 +24,6 @@ the$metadata <- NULL
   # the expressions that are parsed after `library(metaflow)`; `capture-source.R` makes their
   # positions those of the file.
   if (!interactive()) options(keep.source = TRUE)
+  # `step()` hides stats::step(), which is what the user wants here; library() need not say so.
+  assign(".conflicts.OK", TRUE, envir = as.environment("package:metaflow"))
 }
-
-# `step()` hides stats::step(), which is what the user wants here; library() need not say so.
-#' @rawNamespace export(.conflicts.OK)
-.conflicts.OK <- TRUE

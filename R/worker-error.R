@@ -14,26 +14,24 @@ error_text <- function(e) {
   tryCatch(paste(conditionMessage(e), collapse = "\n"), error = function(e) "(an error without a readable message)")
 }
 
-# The calls between the step function and the error, outermost first. R's own calls that deal with
-# the error and ours that started the step are left out.
-trace_frames <- function(calls, e) {
-  names_called <- vapply(calls, call_name, "")
-  start <- match("withCallingHandlers", names_called, nomatch = 0L)
-  # Below our withCallingHandlers() stands do.call(), then the call of the step function itself.
-  first <- start + 2L
-  last <- length(calls)
-  handlers <- which(names_called %in% c(".handleSimpleError", "h", "signalCondition", "doTryCatch"))
-  handlers <- handlers[handlers > first]
-  own_handler <- max(which(vapply(calls, identical, FALSE, calls[[length(calls)]])))
-  last <- own_handler - 1L
-  while (last >= first && names_called[[last]] %in% c(".handleSimpleError", "h", "signalCondition", "withRestarts", "withOneRestart", "doWithOneRestart")) last <- last - 1L
-  if (first > last) return(list())
-  keep <- calls[first:last]
+# The calls between the step function and the error, outermost first. Calls of R that deal with the
+# error, and ours that started the step or made the error, are left out: they are not the user's code.
+# `calls` and `functions` are those of the handler's stack; `start` is the number of the step's call.
+trace_frames <- function(calls, functions, start) {
+  named <- vapply(calls, call_name, "")
+  last <- length(calls) - 1L
+  while (last > start && (named[[last]] %in% error_plumbing || is_own_function(functions[[last]]))) last <- last - 1L
+  keep <- calls[start:last]
+  keep <- keep[!vapply(functions[start:last], is_own_function, FALSE) | seq_along(keep) == 1L]
   if (length(keep) > 60L) keep <- keep[c(1:20, (length(keep) - 39L):length(keep))]
   frames <- lapply(keep, trace_frame)
   frames[[1]]$call <- step_call_text(keep[[1]])
   frames
 }
+
+error_plumbing <- c(".handleSimpleError", "h", "signalCondition", "withRestarts", "withOneRestart", "doWithOneRestart")
+
+is_own_function <- function(f) identical(environment(f), environment(trace_frames))
 
 # do.call() writes the function itself into the call; a reader wants a name.
 step_call_text <- function(call) {

@@ -59,11 +59,16 @@ step_arguments <- function(step_function, self, inputs) {
 
 run_guarded <- function(step_function, arguments) {
   frames <- list()
+  # The step's own call comes after tryCatch()'s four frames, withCallingHandlers() and do.call().
+  start <- sys.nframe() + 7L
   tryCatch(
     {
       withCallingHandlers(
         do.call(step_function, arguments, quote = TRUE),
-        error = function(e) frames <<- trace_frames(sys.calls(), e)
+        error = function(e) {
+          functions <- lapply(seq_len(sys.nframe()), sys.function)
+          frames <<- trace_frames(sys.calls(), functions, start)
+        }
       )
       list(ok = TRUE)
     },

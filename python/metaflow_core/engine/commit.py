@@ -17,7 +17,7 @@ __all__ = ["adopted_record", "attempt_record", "carried_records", "clone_record"
 def reference(artifact: Mapping[str, Any]) -> str:
     """An artifact record as the worker wants it: "<blob> <offset> <size> <digest>" (R/artifact-ref.R)."""
     digest = artifact["digest"]
-    return f"{artifact.get('blob') or digest} {artifact.get('offset') or 0} {artifact['size']} {digest}"
+    return f"{artifact.get('blob') or digest} {artifact.get('offset') or 0} {artifact['size']} {digest or '-'}"
 
 
 def carried_records(carried: Mapping[str, str], tables: Iterable[Any]) -> dict[str, Any]:
