@@ -85,6 +85,16 @@ class TestLocalStorage(StorageSuite):
         assert storage.read("d/k") == b"x" * 3_000_000
         assert not source.exists()
 
+    def test_a_staged_file_is_linked_and_not_copied(self, storage):
+        storage.write("flows/F/1/fit/7/0/staged", b"content")
+        staged = storage.local_path("flows/F/1/fit/7/0/staged")
+        for _ in range(2):  # the second time the content is there already
+            storage.put_file(staged, "blobs/aa/x", move=False)
+            assert os.path.samefile(staged, storage.local_path("blobs/aa/x"))
+        assert storage.list_files("tmp") == []
+        os.unlink(staged)
+        assert storage.read("blobs/aa/x") == b"content"
+
     def test_sweep_takes_what_is_old_and_its_own(self, storage):
         storage.write("k", b"")
         tmp = os.path.join(storage.root, "tmp")

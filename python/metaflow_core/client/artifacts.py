@@ -11,7 +11,7 @@ from ..store.tasks import blob_of
 from .finding import Found, find
 from .tasks import finished_record
 
-__all__ = ["list_artifacts", "locate"]
+__all__ = ["list_artifacts", "locate", "locate_condition"]
 
 Row = Dict[str, Any]
 
@@ -32,13 +32,22 @@ def locate(
             f"{found.spec} has no artifact {name!r}", hint=did_you_mean(name, artifacts),
             data={"pathspec": str(found.spec), "name": name},
         )
-    record = artifacts[name]
+    return {**_located(session, artifacts[name], verify), "name": name, "pathspec": str(found.spec)}
+
+
+def locate_condition(session: Any, pathspec: str, attempt: Optional[int] = None) -> Optional[Row]:
+    found = find(session, pathspec, "task")
+    record = (finished_record(session, found, attempt).get("error") or {}).get("condition")
+    return _located(session, record, verify=False) if record else None
+
+
+def _located(session: Any, record: Row, verify: bool) -> Row:
     blob, offset, size = blob_of(record)
     path = session.store.blobs.path(blob)
     _check_size(path, blob, record)
     if verify:
-        session.store.blobs.verify(blob, offset, size, record["digest"])
-    return {**record, "name": name, "pathspec": str(found.spec), "path": path, "blob": blob, "offset": offset, "size": size}
+        session.store.blobs.verify(blob, offset, size, record["digest"] or None)
+    return {**record, "path": path, "blob": blob, "offset": offset, "size": size}
 
 
 def _artifacts(session: Any, found: Found, attempt: Optional[int]) -> Dict[str, Row]:

@@ -105,6 +105,10 @@ class Session:
         """
         return artifacts.locate(self, pathspec, name, attempt, verify)
 
+    def condition(self, pathspec: str, attempt: Optional[int] = None) -> Optional[Row]:
+        """Where to read the R condition that a task failed with, as `locate` says it; None when none was kept."""
+        return artifacts.locate_condition(self, pathspec, attempt)
+
     # -- logs
 
     def log(

@@ -89,7 +89,11 @@ class Storage(Protocol):
         """Replace the content in one step."""
 
     def put_file(self, path: str, key: str, move: bool = True) -> None:
-        """Take a local file in as the content of `key`; `move` lets go of the file."""
+        """Take a local file in as the content of `key`; `move` lets go of the file.
+
+        A file below the storage's own root (staged by a worker) must not be written again after
+        this, moved or not: it may be linked instead of copied.
+        """
 
     def local_path(self, key: str) -> Optional[str]:
         """A path that may be opened now, or None: then use ``fetch_file``. Does not check existence."""

@@ -162,8 +162,10 @@ class LocalStorage:
             except OSError as err:
                 if err.errno != errno.EXDEV:
                     raise
-        # Another disk, or the caller keeps the file: a copy, never a hard link,
-        # since a link would let later edits of the file reach the stored bytes.
+        elif self._holds(path) and self._link_staged(path, target):
+            return
+        # Another disk, or a file that the caller keeps: a copy, never a hard link, since through
+        # a link later edits of the file would reach the stored bytes.
         self._replace(self._stage_copy(path), target)
         if move:
             _remove(path)
@@ -266,6 +268,24 @@ class LocalStorage:
             _remove(path)
             raise
         return path
+
+    def _holds(self, path: str) -> bool:
+        """Whether a file is below the root: staged there for us, and not written again once it is handed over."""
+        return os.path.abspath(path).startswith(self.root + os.sep)
+
+    def _link_staged(self, source: str, target: str) -> bool:
+        """Give the file a second name, which costs nothing however big it is; False where that cannot be done."""
+        linked = self._staging_path()
+        try:
+            os.makedirs(self._tmp, exist_ok=True)
+            os.link(source, linked)
+        except OSError as err:
+            if err.errno not in _NO_HARD_LINKS:
+                raise
+            return False
+        self._replace(linked, target)
+        _remove(linked)  # renaming one name of a file to another name of it leaves both
+        return True
 
     def _replace(self, source: str, target: str, staged: bool = True) -> None:
         """Rename into place; makes the folder only when the rename says that it is missing."""
