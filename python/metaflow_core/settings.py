@@ -48,6 +48,13 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
+def _word(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", text):
+        raise ValueError
+    return text
+
+
 def _positive(value: Any) -> int:
     number = float(value) if not isinstance(value, bool) else 0.0
     if not number.is_integer() or number < 1:
@@ -95,7 +102,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("datastore_root", _location, "a folder", "where the datastore is",
             ("METAFLOW_DATASTORE_ROOT",)),
     Setting("index", _text, "'sqlite' or an address", "database that makes runs quick to find",
-            ("METAFLOW_INDEX",), secret=False),
+            ("METAFLOW_INDEX",)),
     Setting("metadata", _text, "the name of a metadata provider", "who keeps records of runs",
             ("METAFLOW_METADATA", "METAFLOW_DEFAULT_METADATA")),
     Setting("user", _text, "a name", "who runs: the namespace and the tags of runs",
@@ -114,7 +121,7 @@ SETTINGS: tuple[Setting, ...] = (
             ("METAFLOW_PACKAGE_MAX_MEGABYTES",)),
     Setting("debug", _flag, "true or false", "show Python tracebacks and the engine's own messages",
             ("METAFLOW_DEBUG",)),
-    Setting("profile", _text, "a profile name", "which configuration file is read",
+    Setting("profile", _word, "a name of letters, digits, '-', '_' and '.'", "which configuration file is read",
             ("METAFLOW_PROFILE",)),
     Setting("home", _location, "a folder", "where configuration files are",
             ("METAFLOW_HOME",)),
@@ -343,7 +350,7 @@ def _read(setting: Setting, value: Any, where: str) -> Any:
     try:
         return setting.read(value)
     except (ValueError, TypeError):
-        shown = "a secret value" if setting.secret else repr(value)
+        shown = "a secret value" if setting.secret else _without_password(repr(value))
         raise SettingsError(
             f"{where} must be {setting.wanted}, not {shown}",
             hint=f"Sets '{setting.name}': {setting.help}.",
@@ -418,4 +425,8 @@ _PASSWORD_IN_ADDRESS = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
 def _redacted(setting: Setting, value: Any) -> Any:
     if setting.secret and value is not None:
         return "<hidden>"
-    return _PASSWORD_IN_ADDRESS.sub(r"\1:<hidden>@", value) if isinstance(value, str) else value
+    return _without_password(value) if isinstance(value, str) else value
+
+
+def _without_password(text: str) -> str:
+    return _PASSWORD_IN_ADDRESS.sub(r"\1:<hidden>@", text)

@@ -86,10 +86,10 @@ class _Drawing:
     def _box(self, name: str) -> Block:
         step = self._view.steps[name]
         texts = [name]
-        if name in self._view.self_recursive:
-            texts.append(f"{self._strokes.again} {case_labels(step, name)}")
         if step.switch is not None:
             texts.append(f"{step.switch.condition}?")
+        if name in self._view.self_recursive:
+            texts.append(f"{self._strokes.again} {case_labels(step, name)}")
         if step.decorators:
             texts.append(decorator_names(step))
         many = any(opened.branch is None for opened in self._view.stacks[name] or ())

@@ -66,9 +66,9 @@ def several_ways_meet_in_a_join(view: GraphView) -> Iterator[Problem]:
 
 def splits_are_joined_before_the_end(view: GraphView) -> Iterator[Problem]:
     for opened in view.stacks.get("end") or ():
-        kind = "foreach" if opened.branch is None else "branches"
+        what = "the foreach" if opened.branch is None else "a branch"
         yield Problem(
-            "split_not_joined", opened.split, f"the {kind} of step '{opened.split}' reach 'end' without a join",
+            "split_not_joined", opened.split, f"{what} of step '{opened.split}' reaches 'end' without a join",
             "Add a step with join = TRUE before 'end'.",
         )
 

@@ -30,11 +30,16 @@ def start_and_end(view: GraphView) -> Iterator[Problem]:
 
 def end_goes_nowhere(view: GraphView) -> Iterator[Problem]:
     step = view.steps.get("end")
-    if step is not None and targets(step):
+    if step is None:
+        return
+    if targets(step):
         yield Problem(
             "end_with_next", "end", "step 'end' goes on to " + _listed(targets(step)),
             "Remove next_step from 'end': it is the last step.",
         )
+    elif step.foreach is not None or step.switch is not None:
+        what = "a condition" if step.foreach is None else f"a foreach over '{step.foreach}'"
+        yield Problem("end_with_next", "end", f"step 'end' has {what}", "Remove it from 'end', or put it on a step before.")
 
 
 def start_is_first(view: GraphView) -> Iterator[Problem]:
