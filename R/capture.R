@@ -10,13 +10,15 @@ large_bytes <- 1024^2
 # What `load_code()` restores, as one list.
 capture_code <- function(flow) {
   functions <- Filter(Negate(is.null), lapply(flow$steps, function(s) s$r_function))
-  globals <- captured_globals(functions)
+  reached <- lapply(functions, reached_names, workspace = globalenv())
+  globals <- captured_globals(unique(unlist(reached)), globalenv())
   index <- source_index(flow$script)
   captured <- list(
     format = 1L,
     functions = lapply(functions, place_in_source, index = index),
     globals = lapply(globals, function(x) if (is.function(x)) place_in_source(x, index) else x),
-    packages = attached_packages()
+    packages = attached_packages(),
+    reached = reached
   )
   warn_large(captured)
   captured
@@ -30,9 +32,7 @@ write_code <- function(captured, path) {
   })
 }
 
-captured_globals <- function(functions) {
-  workspace <- globalenv()
-  reached <- unique(unlist(lapply(functions, reached_names, workspace = workspace)))
+captured_globals <- function(reached, workspace) {
   everything <- ls(workspace, all.names = TRUE)
   kept <- Filter(function(name) {
     value <- get(name, envir = workspace, inherits = FALSE)

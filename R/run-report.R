@@ -1,43 +1,114 @@
-# What a run prints. The engine tells events, these functions show them: plain lines with the time of
-# day where output goes to a file, a block of one line per step on a terminal.
+# What a run prints. The engine tells events; a reporter shows them: as plain lines with the time where
+# output goes to a file or pipe, above a block with one line per step where it goes to a terminal.
+#
+# A reporter is `function(events, progress)`. Both kinds share the texts below.
 
-new_reporter <- function(flow, session) plain_reporter(flow, session)
-
-plain_reporter <- function(flow, session) {
-  say <- function(where, text) cat(sprintf("%s [%s] %s\n", format(Sys.time(), "%Y-%m-%d %H:%M:%S"), where, text), sep = "")
-  say(session$pathspec, sprintf("Run started: %s", session$root))
-  function(events, progress = NULL) {
-    for (event in events) report_plain(event, session, say)
+new_reporter <- function(flow, session) {
+  if (isTRUE(getOption("metaflow.progress", cli::is_dynamic_tty(stdout())))) {
+    terminal_reporter(flow, session)
+  } else {
+    plain_reporter(flow, session)
   }
 }
 
-report_plain <- function(event, session, say) {
-  where <- if (is.null(event$step)) session$pathspec else paste(session$run, event$step, event$task, sep = "/")
+# Of a wide foreach, this many tasks are named one by one; then it is counted.
+named_tasks <- 25L
+
+plain_reporter <- function(flow, session) {
+  counts <- new_step_counts(flow)
+  said_at <- Sys.time()
+  say <- function(where, text) {
+    writeLines(sprintf("%s [%s] %s", format(Sys.time(), "%Y-%m-%d %H:%M:%S"), where, text))
+  }
+  say(session$pathspec, sprintf("Run started. Results are kept in %s", session$root))
+  function(events, progress = NULL) {
+    for (event in events) {
+      counts$count(event)
+      lines <- event_lines(event, counts)
+      if (length(lines)) say(event_place(event, session), lines)
+    }
+    for (step in counts$due(as.numeric(Sys.time() - said_at, units = "secs") > 2)) {
+      said_at <<- Sys.time()
+      say(paste(session$run, step, sep = "/"), counts$text(step))
+    }
+  }
+}
+
+event_place <- function(event, session) {
+  if (is.null(event$step)) session$pathspec else paste(session$run, event$step, event$task, sep = "/")
+}
+
+# What one event is worth saying, as lines; nothing for many of them.
+event_lines <- function(event, counts) {
   switch(event$event,
-    started = NULL,
-    output = say(where, unlist(event$lines)),
-    done = say(where, sprintf("Done in %s.", format_seconds(event$seconds))),
-    failed = say(where, strsplit(failure_text(event), "\n", fixed = TRUE)[[1]]),
-    cloned = say(where, sprintf("%d finished task%s taken over.", event$count, if (event$count == 1) "" else "s")),
-    warning = say(where, paste("Warning:", event$text)),
-    finished = say(where, finished_text(event))
+    output = unlist(event$lines),
+    done = if (counts$done(event$step) <= named_tasks) done_text(event),
+    failed = strsplit(failure_text(event), "\n", fixed = TRUE)[[1]],
+    cloned = sprintf("%s taken over from run %s.", count_of(event$count, "finished task"), event$origin %||% "before"),
+    warning = paste("Warning:", event$text),
+    finished = finished_text(event)
   )
+}
+
+done_text <- function(event) {
+  if (!is.null(event$caught)) return(sprintf("Done in %s; the error is kept as '%s'.", format_seconds(event$seconds), event$caught))
+  sprintf("Done in %s.", format_seconds(event$seconds))
 }
 
 failure_text <- function(event) {
   head <- if (isTRUE(event$fallback)) "Failed, and is caught." else if (isTRUE(event$will_retry)) {
     sprintf("Attempt %d failed, trying again%s.", event$attempt + 1L,
       if (isTRUE(event$retry_seconds > 0.5)) paste(" in", format_seconds(event$retry_seconds)) else "")
-  } else "Failed."
-  if (event$cause == "error") head else paste(head, event$error$message)
+  } else {
+    "Failed."
+  }
+  # An R error was printed by the task itself, with its call stack.
+  if (event$cause %in% c("error") && length(event$error$frames)) head else paste(head, event$error$message)
 }
 
 finished_text <- function(event) {
-  switch(event$status,
-    completed = sprintf("Done in %s.", format_seconds(event$seconds)),
-    interrupted = "Interrupted. Continue with resume.",
-    sprintf("Failed after %s%s. Continue with resume.", format_seconds(event$seconds),
-      if (is.null(event$error$step)) paste0(": ", event$error$message) else sprintf(" in %s/%s", event$error$step, event$error$task))
+  took <- format_seconds(event$seconds)
+  if (event$status == "completed") return(sprintf("Run completed in %s.", took))
+  if (event$status == "interrupted") return(sprintf("Run interrupted after %s. Continue with resume.", took))
+  what <- if (is.null(event$error$step)) paste0(": ", event$error$message) else sprintf(" in %s/%s", event$error$step, event$error$task)
+  sprintf("Run failed after %s%s. Mend the cause and continue with resume.", took, what)
+}
+
+# Tasks per step: started, running, done, failed, cloned.
+new_step_counts <- function(flow) {
+  steps <- names(flow$steps)
+  table <- matrix(0L, length(steps), 5L, dimnames = list(steps, c("started", "done", "failed", "retried", "cloned")))
+  seconds <- stats::setNames(numeric(length(steps)), steps)
+  unsaid <- character()
+  total <- stats::setNames(integer(length(steps)), steps)
+  bump <- function(step, column, by = 1L) table[step, column] <<- table[step, column] + as.integer(by)
+  list(
+    count = function(event) {
+      step <- event$step
+      switch(event$event,
+        started = bump(step, if (event$attempt == 0L) "started" else "retried"),
+        done = {
+          bump(step, "done")
+          seconds[[step]] <<- seconds[[step]] + (event$seconds %||% 0)
+          if (table[step, "done"] > named_tasks) unsaid <<- union(unsaid, step)
+        },
+        failed = if (!isTRUE(event$will_retry)) bump(step, "failed"),
+        cloned = for (name in names(event$by_step)) bump(name, "cloned", event$by_step[[name]]),
+        split = total[[event$into]] <<- total[[event$into]] + as.integer(event$count)
+      )
+    },
+    done = function(step) table[step, "done"],
+    # Wide steps whose count is due to be said: when time has passed, or when they are complete.
+    due = function(passed) {
+      complete <- unsaid[vapply(unsaid, function(s) table[s, "done"] + table[s, "failed"] >= table[s, "started"] && table[s, "done"] + table[s, "cloned"] >= total[[s]], FALSE)]
+      now <- if (passed) unsaid else complete
+      unsaid <<- setdiff(unsaid, now)
+      now
+    },
+    text = function(step) sprintf("%d of %s done.", table[step, "done"] + table[step, "cloned"], count_of(max(total[[step]], table[step, "started"] + table[step, "cloned"]), "task")),
+    row = function(step) c(table[step, ], total = total[[step]]),
+    seconds = function(step) seconds[[step]],
+    steps = steps
   )
 }
 
@@ -45,6 +116,6 @@ format_seconds <- function(seconds) {
   if (is.null(seconds) || !is.finite(seconds)) return("?")
   if (seconds < 1) return(sprintf("%.0f ms", seconds * 1000))
   if (seconds < 60) return(sprintf("%.1f s", seconds))
-  if (seconds < 3600) return(sprintf("%d min %02d s", seconds %/% 60, round(seconds %% 60)))
+  if (seconds < 3600) return(sprintf("%d min %02d s", seconds %/% 60, floor(seconds %% 60)))
   sprintf("%d h %02d min", seconds %/% 3600, seconds %% 3600 %/% 60)
 }

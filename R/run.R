@@ -99,7 +99,7 @@ last_error <- function(events) {
 
 # Everything that happens before the first task: workers start while Python loads.
 begin_run <- function(flow, parameters, options) {
-  values <- parameter_values(flow, parameters, list(flow_name = flow$name, user = Sys.info()[["user"]]))
+  values <- run_values(flow, parameters, options)
   mode <- options$isolation %||% getOption("metaflow.isolation") %||% env_or("METAFLOW_ISOLATION", "fork")
   if (!mode %in% c("fork", "fresh")) {
     mf_abort(sprintf("isolation must be \"fork\" or \"fresh\", not %s.", one_line(mode)), "metaflow_usage_error")
@@ -128,6 +128,18 @@ begin_run <- function(flow, parameters, options) {
   session
 }
 
+# A resumed run has the parameters of its origin.
+run_values <- function(flow, parameters, options) {
+  if (is.null(options$resume) || isFALSE(options$resume)) {
+    return(parameter_values(flow, parameters, list(flow_name = flow$name, user = Sys.info()[["user"]])))
+  }
+  if (length(parameters)) {
+    mf_abort(sprintf("A resumed run has the parameters of its origin; %s cannot be given.", quoted(names(parameters))),
+      "metaflow_usage_error", "Start a new run to change parameters.")
+  }
+  list()
+}
+
 env_or <- function(name, default) {
   value <- Sys.getenv(name)
   if (nzchar(value)) value else default
@@ -136,7 +148,8 @@ env_or <- function(name, default) {
 # What the engine needs to know (python/metaflow_core/engine/start.py).
 run_request <- function(flow, values, options, staging) {
   values <- lapply(values, function(x) x)
-  write_code(capture_code(flow), file.path(staging, "code"))
+  captured <- capture_code(flow)
+  write_code(captured, file.path(staging, "code"))
   list(
     spec = flow_spec(flow),
     with = decorators_from_option(options$with),
@@ -153,15 +166,21 @@ run_request <- function(flow, values, options, staging) {
     cwd = getwd(),
     script = flow$script,
     argv = I(commandArgs(TRUE)),
-    code_digests = as_object(code_texts(flow)),
+    code_texts = as_object(code_texts(captured)),
     versions = list(R = r_version(), packages = package_versions())
   )
 }
 
-# The text of each step's function: enough to tell whether it was changed since.
-code_texts <- function(flow) {
-  texts <- lapply(flow$steps, function(s) if (is.null(s$r_function)) NULL else source_key(s$r_function))
-  Filter(Negate(is.null), texts)
+# The text of each step's function and of the user's functions that it calls: enough to tell whether
+# any of them was changed since.
+code_texts <- function(captured) {
+  reached <- captured$reached
+  texts <- lapply(names(captured$functions), function(step) {
+    called <- Filter(is.function, captured$globals[intersect(reached[[step]], names(captured$globals))])
+    called <- called[order(names(called))]
+    paste(c(source_key(captured$functions[[step]]), names(called), vapply(called, source_key, "")), collapse = "\n")
+  })
+  stats::setNames(texts, names(captured$functions))
 }
 
 package_versions <- function() {

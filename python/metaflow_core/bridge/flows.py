@@ -18,7 +18,7 @@ def check(spec: dict[str, Any], extra: list[dict[str, Any]] | None = None) -> di
 def show(spec: dict[str, Any], format: str = "text", unicode: bool = True, width: int = 80) -> str:
     from ..graph.render import render
 
-    return render(FlowSpec.from_dict(spec), format, unicode=unicode)
+    return render(FlowSpec.from_dict(spec), format, ascii=not unicode, width=width)
 
 
 METHODS = {"check": check, "show": show}

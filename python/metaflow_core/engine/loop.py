@@ -4,8 +4,8 @@ It is driven from outside in slices: `advance(timeout)` works for at most so lon
 which whoever calls prints. It prints nothing, starts no thread that calls back, and everything it knows is in the
 datastore before it says so. Events are dicts with "event" and, where they apply, "step", "task", "attempt":
 
-    started  output(stream, lines)  done(seconds, caught)  failed(error, retry_seconds)  cloned(count)  warning(text)
-    finished(status)
+    started  output(stream, lines)  done(seconds, caught)  split(count, into)  failed(cause, error, will_retry)
+    cloned(count, by_step, origin)  warning(text)  finished(status, error, seconds)
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class RunLoop:
         self._next_tail = self._next_index = self._next_heartbeat = 0.0
         self._finished = False
         self._error: Any = None
+        self._changed: set[str] = set()
         self._claimed_folders = store.storage.local_path(f"flows/{self.flow}/{self.run}")
         for name, step in plan.steps.items():
             text = admission.excess(name, step.policy)
@@ -96,6 +97,10 @@ class RunLoop:
                 break
         events, self._events = self._events, []
         return events
+
+    def warn_when_cloned(self, steps: set[str]) -> None:
+        """These steps have other code than the run they are cloned from; say so once for each that is."""
+        self._changed = set(steps)
 
     @property
     def finished(self) -> bool:
@@ -128,22 +133,32 @@ class RunLoop:
     # -- launching
 
     def _clone(self) -> None:
-        count = 0
-        while count < CLONES_PER_TURN:
+        steps: dict[str, int] = {}
+        while sum(steps.values()) < CLONES_PER_TURN:
             item = self.scheduler.next_clone()
             if item is None:
                 break
-            task, outcome = item
-            self._commit_clone(task, outcome)
-            count += 1
-        if count:
-            self._event("cloned", count=count)
+            self._commit_clone(*item)
+            steps[item[0].step] = steps.get(item[0].step, 0) + 1
+        if steps:
+            self._event("cloned", count=sum(steps.values()), by_step=steps, origin=self._record["origin"]["run"])
 
     def _commit_clone(self, task: Task, outcome: Outcome) -> None:
         record = clone_record(self.flow, self.run, task, outcome.extra, time.time())
         self.scheduler.succeeded(task, outcome)
         self._commit(task, record)
         self._row(task, "cloned", record)
+        self._tell_splits(task, outcome)
+        if task.step in self._changed:
+            self._changed.discard(task.step)
+            self._event("warning", text=(
+                f"the code of step '{task.step}' has changed, but its finished tasks are taken over as they are; "
+                f"'resume {task.step}' runs it again"
+            ))
+
+    def _tell_splits(self, task: Task, outcome: Outcome) -> None:
+        if outcome.splits is not None:
+            self._event("split", task, count=outcome.splits.count, into=self._plan.steps[task.step].next[0])
 
     def _launch(self) -> None:
         while self._backend.free_slots() > 0:
@@ -216,6 +231,7 @@ class RunLoop:
         self._commit(task, record, attempt)
         seconds = (record["finished_at"] or 0) - (record["started_at"] or 0)
         self._event("done", task, seconds=seconds, caught=result.get("caught"))
+        self._tell_splits(task, outcome)
         self._row(task, "caught" if result.get("caught") else "done", record)
 
     def _failed(self, attempt: _Attempt, result: dict[str, Any], record: dict[str, Any]) -> None:

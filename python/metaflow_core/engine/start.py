@@ -18,7 +18,9 @@ from ..graph.decorator import DecoratorSpec
 from ..graph.flow import FlowSpec
 from ..graph.lint import problems
 from ..graph.problem import describe
-from ..store.liveness import process_start
+from ..nearest import did_you_mean
+from ..store.blobs import digest_of
+from ..store.liveness import process_start, shown_status
 from ..store.open import Store
 from .admission import Admission, machine
 from .commit import reference
@@ -60,7 +62,7 @@ def begin_run(store: Store, settings: Any, request: Mapping[str, Any], make_back
     plan = make_plan(spec, {step.name: effective(step.decorators) for step in spec.steps})
     origin = _origin(store, spec, request.get("resume"))
     slots = int(request.get("max_workers") or settings.max_workers)
-    kept = _keep_inputs(store, request)
+    kept = _keep_inputs(store, request, origin[1] if origin else None)
     seed = request.get("seed")
     if seed is None:
         seed = origin[1]["seed"] if origin else random.SystemRandom().randrange(1, 2**31)
@@ -82,34 +84,56 @@ def begin_run(store: Store, settings: Any, request: Mapping[str, Any], make_back
     )
     backend = make_backend(_worker_init(store, claimed, kept, settings), slots)
     cores, memory = machine()
-    return RunLoop(store, claimed, plan, scheduler, backend, Admission(slots, cores, memory))
+    loop = RunLoop(store, claimed, plan, scheduler, backend, Admission(slots, cores, memory))
+    if origin:
+        loop.warn_when_cloned(_changed_steps(origin[1], claimed))
+    return loop
+
+
+def _changed_steps(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    """Steps whose code (their function and what it calls of the user's) is not what the earlier run had."""
+    before, after = earlier.get("code_digests") or {}, now["code_digests"]
+    return {step for step in set(before) | set(after) if before.get(step) != after.get(step)}
 
 
 def _origin(store: Store, spec: FlowSpec, resume: Mapping[str, Any] | None) -> tuple[OriginRun, dict[str, Any]] | None:
+    """The run to resume and its record; None for a fresh run."""
     if resume is None:
         return None
     step = resume.get("step")
     names = [s.name for s in spec.steps]
     if step is not None and step not in names:
-        from ..nearest import did_you_mean
-
         raise ResumeError(f"the flow '{spec.name}' has no step '{step}' to resume from", hint=did_you_mean(step, names))
-    run = str(resume["run"])
-    if not store.runs.exists(spec.name, run):
-        newest = [r for r in store.runs.list_runs(spec.name) if store.runs.exists(spec.name, r)]
-        hint = f"The newest run is {newest[-1]}." if newest else "Start the first one with 'run'."
-        raise ResumeError(f"run {run} of '{spec.name}' does not exist and cannot be resumed", hint=hint)
+    run = _origin_run(store, spec.name, resume.get("run"))
+    if shown_status(store.runs.read_status(spec.name, run)) == "running":
+        raise ResumeError(
+            f"run {run} of '{spec.name}' is still running", hint="Wait for its end, or stop it, before it is resumed."
+        )
     return OriginRun(store, spec.name, run, step), store.runs.read_run(spec.name, run)
 
 
-def _keep_inputs(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The captured code, the folder's snapshot and the values of the parameters, as blobs."""
+def _origin_run(store: Store, flow: str, wanted: Any) -> str:
+    runs = [run for run in store.runs.list_runs(flow) if store.runs.exists(flow, run)]
+    if not runs:
+        raise ResumeError(f"'{flow}' has no run to resume", hint="Start the first one with 'run'.")
+    if wanted is None:
+        return runs[-1]
+    run = str(wanted).rpartition("/")[2]
+    if run not in runs:
+        raise ResumeError(f"run {run} of '{flow}' does not exist and cannot be resumed", hint=f"The newest run is {runs[-1]}.")
+    return run
+
+
+def _keep_inputs(store: Store, request: Mapping[str, Any], origin: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The captured code and the values of the parameters, as blobs. A resumed run has the parameters of its origin."""
     values = request.get("values") or {}
     kept = store_staged(store.blobs, request["staging"], {"artifacts": values})
     parameters = kept["artifacts"]
     for name, shown in (request.get("reprs") or {}).items():
         if name in parameters:
             parameters[name]["repr"] = shown
+    if origin is not None:
+        parameters = origin["parameters"]
     code = store.blobs.put_file(os.path.join(request["staging"], request["code"]))
     return {"parameters": parameters, "code": code, "package": request.get("package")}
 
@@ -128,7 +152,8 @@ def _record(spec, settings, request, kept, origin, seed: int, slots: int) -> dic
         "script": request.get("script"), "argv": request.get("argv"), "cwd": request.get("cwd"),
         "origin": {"run": origin[0].run} if origin else None, "resume_step": (resume or {}).get("step"),
         "seed": seed, "spec": spec.to_dict(), "code": kept["code"], "package": kept["package"],
-        "code_digests": request.get("code_digests") or {}, "parameters": kept["parameters"],
+        "code_digests": {step: digest_of(text.encode()) for step, text in (request.get("code_texts") or {}).items()},
+        "parameters": kept["parameters"],
         "system_tags": tags, "tags": sorted(set(request.get("tags") or [])),
         "namespace": request.get("namespace") or settings.default_namespace, "versions": versions,
         "git": request.get("git"), "max_workers": slots,

@@ -1,0 +1,50 @@
+run_command_options <- function() {
+  list(
+    cli_option("max_workers", "tasks that run side by side", value = "N"),
+    cli_option("max_num_splits", "most tasks of one foreach", value = "N"),
+    cli_option("with", "decorator for every step, as retry:times=2", "many", "DECORATOR"),
+    cli_option("tag", "tag of the run", "many"),
+    cli_option("seed", "makes random numbers reproducible", value = "N"),
+    cli_option("isolation", "fork or fresh: how a task gets a clean process", value = "MODE"),
+    cli_option("run_id_file", "file to write the run id to", value = "FILE"),
+    cli_option("datastore", "name of the storage"),
+    cli_option("metadata", "name of the metadata provider"),
+    cli_option("package_suffixes", "files kept with the run, as .R,.csv", value = "LIST")
+  )
+}
+
+command_run <- function() {
+  cli_command("run the flow (the default)", options = run_command_options(), parameters = TRUE,
+    perform = function(flow, parsed, given) perform_typed_run(flow, parsed, given, list()))
+}
+
+command_resume <- function() {
+  options <- c(list(cli_option("origin_run_id", "the run to resume (default: the newest)", value = "ID")), run_command_options())
+  cli_command("take over what an earlier run finished, and run the rest", words = "[STEP]", options = options,
+    perform = function(flow, parsed, given) {
+      if (length(parsed$words) > 1L) usage_error("resume takes one step.", "Rscript flow.R resume [STEP]")
+      step <- if (length(parsed$words)) parsed$words[[1]] else TRUE
+      perform_typed_run(flow, parsed, given[!names(given) %in% names(flow$parameters)], list(resume = step))
+    })
+}
+
+# What was typed wins over what the script gave to run().
+perform_typed_run <- function(flow, parsed, given, extra) {
+  typed <- c(typed_numbers(parsed$options), parsed$parameters, extra)
+  typed$help <- NULL
+  # A parameter may share its name with an option of run(); only parameters that were typed are meant.
+  perform_run(flow, utils::modifyList(given, typed, keep.null = TRUE))
+}
+
+typed_numbers <- function(options) {
+  for (name in intersect(names(options), c("max_workers", "max_num_splits", "seed"))) {
+    number <- suppressWarnings(as.numeric(options[[name]]))
+    least <- if (name == "seed") -.Machine$integer.max else 1
+    if (is.na(number) || number != trunc(number) || number < least) {
+      usage_error(sprintf("Option '--%s' must be a whole number%s, not '%s'.", gsub("_", "-", name),
+        if (name == "seed") "" else " from 1", options[[name]]))
+    }
+    options[[name]] <- number
+  }
+  options
+}
