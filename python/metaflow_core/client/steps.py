@@ -33,10 +33,11 @@ def get_step(session: Any, pathspec: str) -> Row:
 
 
 def seen_status(status: str, run_status: str) -> str:
-    """A task that was running when its run ended is not running any more."""
-    if status not in ("running", "retrying") or run_status == "running":
-        return "failed" if status == "retrying" and run_status != "running" else status
-    return "interrupted" if run_status == "interrupted" else "lost"
+    """What a task reads as: when its run has ended it does not run any more, and will not be tried again."""
+    if run_status == "running":
+        return status
+    over = {"running": "interrupted" if run_status == "interrupted" else "lost", "retrying": "failed"}
+    return over.get(status, status)
 
 
 def _rows(session: Any, found: Found, steps: List[Row]) -> List[Row]:

@@ -34,12 +34,8 @@ def get_task(session: Any, pathspec: str, attempt: Optional[int] = None) -> Row:
     found = find(session, pathspec, "task")
     attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
     number = _chosen(found, attempts, attempt)
-    record = attempts[number] or _unfinished(found, number)
-    last = number == max(attempts)
-    row = _seen(
-        task_row(record, last) if attempts[number] else {**_empty_row(found, number), "status": "running"},
-        _run_status(session, found),
-    )
+    record = attempts[number] or {}
+    row = _seen(_attempt_row(found, number, attempts[number]), _run_status(session, found))
     return {
         **row,
         "finished": attempts[number] is not None, "ok": record.get("ok"),
@@ -57,8 +53,8 @@ def list_attempts(session: Any, pathspec: str) -> List[Row]:
     run_status = _run_status(session, found)
     rows = []
     for number, record in attempts.items():
-        row = task_row(record, number == max(attempts)) if record else {**_empty_row(found, number), "status": "running"}
-        rows.append({**_seen(row, run_status), "error": (record or {}).get("error"), "exit": (record or {}).get("exit")})
+        row = _seen(_attempt_row(found, number, record), run_status)
+        rows.append({**row, "error": (record or {}).get("error"), "exit": (record or {}).get("exit")})
     return rows
 
 
@@ -110,7 +106,7 @@ def _unrecorded(session: Any, found: Found, rows: List[Row]) -> List[Row]:
     runs = session.store.runs
     steps = [found.step] if found.step else runs.list_steps(found.flow, found.run)
     return [
-        {**_empty_row(found, 0, step, task), "status": "running"}
+        _running_row(found.flow, found.run, step, task, 0)
         for step in steps
         for task in runs.list_tasks(found.flow, found.run, step)
         if (step, task) not in known
@@ -133,15 +129,14 @@ def _seen(row: Row, run_status: str) -> Row:
     }
 
 
-def _empty_row(found: Found, attempt: int, step: Optional[str] = None, task: Optional[str] = None) -> Row:
-    record = {
-        "flow": found.flow, "run": found.run, "step": step or found.step, "task": task or found.task, "attempt": attempt,
-    }
-    return task_row(record)
+def _attempt_row(found: Found, attempt: int, record: Optional[Row]) -> Row:
+    """The row of one attempt, whatever came after it: one that failed has failed."""
+    return task_row(record) if record else _running_row(found.flow, found.run, found.step, found.task, attempt)
 
 
-def _unfinished(found: Found, attempt: int) -> Row:
-    return {"flow": found.flow, "run": found.run, "step": found.step, "task": found.task, "attempt": attempt}
+def _running_row(flow: str, run: str, step: Any, task: Any, attempt: int) -> Row:
+    row = task_row({"flow": flow, "run": run, "step": step, "task": task, "attempt": attempt})
+    return {**row, "status": "running"}
 
 
 def _run_status(session: Any, found: Found) -> str:

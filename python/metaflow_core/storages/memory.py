@@ -30,7 +30,7 @@ class MemoryStorage:
         return self.read_versioned(key)[0]
 
     def read_range(self, key: str, offset: int, size: int) -> bytes:
-        return self.read(key)[offset : offset + size]
+        return self.read_versioned(key)[0][offset : offset + size]
 
     def read_many(self, keys: Iterable[str]) -> Dict[str, bytes]:
         return {key: self.read(key) for key in keys if self.exists(key)}
