@@ -365,7 +365,7 @@ def _defaults(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
         "index": "sqlite",
         "metadata": "local",
         "max_workers": _cores(),
-        "max_num_splits": 100,
+        "max_num_splits": 10_000,
         "isolation": "fresh" if os.name == "nt" else "fork",
         "package_suffixes": (
             ".R", ".Rmd", ".qmd", ".sql", ".yml", ".yaml", ".json", ".toml", ".txt", ".csv", ".py",

@@ -98,6 +98,10 @@ class RunLoop:
         events, self._events = self._events, []
         return events
 
+    def warn(self, text: str) -> None:
+        """Something that the user should know, said with the next events."""
+        self._event("warning", text=text)
+
     def warn_when_cloned(self, steps: set[str]) -> None:
         """These steps have other code than the run they are cloned from; say so once for each that is."""
         self._changed = set(steps)

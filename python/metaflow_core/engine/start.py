@@ -22,8 +22,11 @@ from ..nearest import did_you_mean
 from ..store.blobs import digest_of
 from ..store.liveness import process_start, shown_status
 from ..store.open import Store
+from ..store.package import pack_files
+from ..store.snapshot import folder_snapshot
 from .admission import Admission, machine
 from .commit import reference
+from .git import git_state
 from .loop import RunLoop
 from .outcome import store_staged
 from .plan import make_plan
@@ -62,7 +65,7 @@ def begin_run(store: Store, settings: Any, request: Mapping[str, Any], make_back
     plan = make_plan(spec, {step.name: effective(step.decorators) for step in spec.steps})
     origin = _origin(store, spec, request.get("resume"))
     slots = int(request.get("max_workers") or settings.max_workers)
-    kept = _keep_inputs(store, request, origin[1] if origin else None)
+    kept = _keep_inputs(store, settings, request, origin[1] if origin else None)
     seed = request.get("seed")
     if seed is None:
         seed = origin[1]["seed"] if origin else random.SystemRandom().randrange(1, 2**31)
@@ -85,6 +88,8 @@ def begin_run(store: Store, settings: Any, request: Mapping[str, Any], make_back
     backend = make_backend(_worker_init(store, claimed, kept, settings), slots)
     cores, memory = machine()
     loop = RunLoop(store, claimed, plan, scheduler, backend, Admission(slots, cores, memory))
+    for text in kept["left_out"]:
+        loop.warn(text)
     if origin:
         loop.warn_when_cloned(_changed_steps(origin[1], claimed))
     return loop
@@ -124,7 +129,9 @@ def _origin_run(store: Store, flow: str, wanted: Any) -> str:
     return run
 
 
-def _keep_inputs(store: Store, request: Mapping[str, Any], origin: Mapping[str, Any] | None) -> dict[str, Any]:
+def _keep_inputs(
+    store: Store, settings: Any, request: Mapping[str, Any], origin: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """The captured code and the values of the parameters, as blobs. A resumed run has the parameters of its origin."""
     values = request.get("values") or {}
     kept = store_staged(store.blobs, request["staging"], {"artifacts": values})
@@ -135,7 +142,18 @@ def _keep_inputs(store: Store, request: Mapping[str, Any], origin: Mapping[str, 
     if origin is not None:
         parameters = origin["parameters"]
     code = store.blobs.put_file(os.path.join(request["staging"], request["code"]))
-    return {"parameters": parameters, "code": code, "package": request.get("package")}
+    package, left_out = _package(store, request.get("script"), settings)
+    return {"parameters": parameters, "code": code, "package": package, "left_out": left_out}
+
+
+def _package(store: Store, script: str | None, settings: Any) -> tuple[str | None, list[str]]:
+    """The digest of the snapshot of the script's folder, and sentences about what is not in it."""
+    if script is None:
+        return None, []
+    limit = settings.package_max_megabytes * 1e6
+    folder, name = os.path.split(script)
+    snapshot = folder_snapshot(folder, settings.package_suffixes, limit, always=(name,))
+    return store.blobs.put_bytes(pack_files(snapshot.files)), snapshot.left_out
 
 
 def _record(spec, settings, request, kept, origin, seed: int, slots: int) -> dict[str, Any]:
@@ -156,7 +174,7 @@ def _record(spec, settings, request, kept, origin, seed: int, slots: int) -> dic
         "parameters": kept["parameters"],
         "system_tags": tags, "tags": sorted(set(request.get("tags") or [])),
         "namespace": request.get("namespace") or settings.default_namespace, "versions": versions,
-        "git": request.get("git"), "max_workers": slots,
+        "git": git_state(os.path.dirname(request["script"])) if request.get("script") else None, "max_workers": slots,
     }
 
 
