@@ -1,9 +1,12 @@
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +16,17 @@ from metaflow_core.storages import check_plugin
 from metaflow_core.storages import local as local_module
 from metaflow_core.storages.local import LocalStorage
 from metaflow_core.storages.memory import MemoryStorage
-from suites.processes import in_processes, script
+from suites.processes import as_nobody, in_processes, script
 from suites.storage import StorageSuite
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that everybody may enter; those of pytest are private."""
+    folder = Path(tempfile.mkdtemp(prefix="metaflow-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 class TestMemoryStorage(StorageSuite):
@@ -113,12 +125,20 @@ class TestLocalStorage(StorageSuite):
             storage.write("k", b"")
         assert str(tmp_path / "root") in caught.value.message
 
-    @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
-    def test_a_root_that_may_not_be_written(self, tmp_path):
-        (tmp_path / "root").mkdir(mode=0o500)
-        with pytest.raises(StoreError) as caught:
-            LocalStorage(str(tmp_path / "root")).write("k", b"")
-        assert "METAFLOW_DATASTORE_ROOT" in caught.value.hint
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no permissions to take away here")
+    def test_a_root_that_may_not_be_written(self, open_folder):
+        storage = LocalStorage(str(open_folder / "root"))
+        storage.write("k", b"content")
+        for folder in (storage.root, storage.root + "/tmp"):
+            os.chmod(folder, 0o555)
+
+        def look_and_write():
+            assert storage.read("k") == b"content"
+            with pytest.raises(StoreError) as caught:
+                storage.write("k", b"")
+            assert "Permission denied" in caught.value.message and "METAFLOW_DATASTORE_ROOT" in caught.value.hint
+
+        as_nobody(look_and_write)
 
     def test_new_files_follow_the_umask(self, storage):
         before = os.umask(0o027)

@@ -178,9 +178,10 @@ def test_a_parent_that_is_missing_is_named(tasks):
 
 def test_siblings_read_their_parent_once(tasks, storage):
     tasks.commit_task(record("start", "1", artifacts={"x": artifact("a")}))
-    tasks.resolve_artifacts(record("fit", "2", inherits="start/1/0"))
+    known = {}
+    tasks.resolve_artifacts(record("fit", "2", inherits="start/1/0"), known)
     storage.read = lambda key: pytest.fail("read again")
-    assert tasks.resolve_artifacts(record("fit", "3", inherits="start/1/0")) == {"x": artifact("a")}
+    assert tasks.resolve_artifacts(record("fit", "3", inherits="start/1/0"), known) == {"x": artifact("a")}
 
 
 # -- logs

@@ -81,7 +81,7 @@ def _find_run(session: Any, spec: Pathspec) -> Found:
             raise _no_latest(session, spec)
         spec = Pathspec(spec.flow, row["run"], *spec.parts[2:])
     try:
-        record = session.run_record(spec.flow, spec.run)
+        record = session.store.runs.read_run(spec.flow, spec.run)
     except NotFound:
         raise _run_missing(session, spec) from None
     tags = session.store.runs.read_tags(spec.flow, spec.run)

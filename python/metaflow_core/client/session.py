@@ -6,7 +6,6 @@ are seconds since 1970, sizes are bytes, ids of runs and tasks are strings.
 """
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any, Dict, Iterable, List, Optional
 
 from ..store.open import Store, open_store
@@ -15,7 +14,6 @@ from . import artifacts, code, flows, logs, runs, steps, tags, tasks
 __all__ = ["Session"]
 
 Row = Dict[str, Any]
-_REMEMBERED = 64
 
 
 class Session:
@@ -25,7 +23,6 @@ class Session:
         self.settings = settings
         self.namespace = namespace
         self.store = open_store(settings) if store is None else store
-        self._run_records: "OrderedDict[tuple, Row]" = OrderedDict()
 
     # -- flows and runs
 
@@ -158,16 +155,6 @@ class Session:
     def reindex(self) -> Row:
         """Make the index equal to the datastore: {"flows", "runs", "tasks", "problems"}."""
         return self.store.reindex()
-
-    def run_record(self, flow: str, run: str) -> Row:
-        """run.json, remembered: it never changes."""
-        key = (flow, run)
-        record = self._run_records.get(key)
-        if record is None:
-            record = self._run_records[key] = self.store.runs.read_run(flow, run)
-            if len(self._run_records) > _REMEMBERED:
-                self._run_records.popitem(last=False)
-        return record
 
     def close(self) -> None:
         self.store.close()

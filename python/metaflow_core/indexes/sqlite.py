@@ -242,9 +242,12 @@ class SqliteIndex:
             try:
                 return action()
             except sqlite3.DatabaseError as err:
-                if self._filling or not _is_damaged(err):
+                if self._filling or not (_is_damaged(err) or _is_read_only(err)):
                     raise
-            self._discard()
+                if _is_read_only(err):
+                    self._use_memory()
+                else:
+                    self._discard()
             return action()
 
     def _open(self) -> sqlite3.Connection:
@@ -272,6 +275,11 @@ class SqliteIndex:
         finally:
             self._filling = False
 
+    def _use_memory(self) -> None:
+        """A store that may only be read is indexed in memory, for as long as this object lives."""
+        self.close()
+        self._path = None
+
     def _discard(self) -> None:
         self.close()
         for suffix in ("", "-wal", "-shm"):
@@ -292,19 +300,14 @@ def _in_transaction(connection: sqlite3.Connection, body: Callable[[Sql], Any]) 
 
 
 def _connected(path: Optional[str]) -> sqlite3.Connection:
-    if path is None:
-        return _prepared(":memory:")
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        return _prepared(":memory:")  # no store yet; looking at it must not make one
+    if path is None or not os.path.isdir(os.path.dirname(path)):
+        return _prepared(":memory:")  # no store yet: looking for one must not make it
     # Switching a new file to WAL mode does not wait for other processes, whatever the timeout says.
     until = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
             return _prepared(path)
         except sqlite3.OperationalError as err:
-            if _is_read_only(err, folder):
-                return _prepared(":memory:")  # a store that may only be read is indexed for this session
             if "locked" not in str(err) or time.monotonic() > until:
                 raise
             time.sleep(0.01)
@@ -360,9 +363,8 @@ def _is_damaged(err: sqlite3.DatabaseError) -> bool:
     return any(words in str(err) for words in ("malformed", "not a database", "disk I/O error"))
 
 
-def _is_read_only(err: sqlite3.OperationalError, folder: str) -> bool:
-    words = ("readonly", "unable to open")
-    return any(word in str(err) for word in words) and not os.access(folder, os.W_OK)
+def _is_read_only(err: sqlite3.DatabaseError) -> bool:
+    return any(words in str(err) for words in ("readonly", "unable to open"))
 
 
 @contextmanager

@@ -45,7 +45,9 @@ def open_store(settings: Any) -> Store:
 
     storage = plugins("storages").get(settings.datastore)(settings.datastore_root)
     check_format(storage)
-    return store_on(storage, plugins("indexes").get(settings.index), settings.index_path)
+    name, is_address, _ = settings.index.partition("://")
+    address = settings.index if is_address else settings.index_path
+    return store_on(storage, plugins("indexes").get(name), address)
 
 
 def store_on(storage: Storage, make_index: Callable[..., Index], address: Optional[str] = None) -> Store:

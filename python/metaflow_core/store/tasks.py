@@ -5,8 +5,7 @@ without it is running, or was killed.
 """
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from ..contracts.storage import Storage
 from ..errors import Corrupted, NotFound, StoreConflict
@@ -17,7 +16,6 @@ from .runs import RunStore
 __all__ = ["TaskStore", "blob_of"]
 
 Record = Dict[str, Any]
-_REMEMBERED = 512  # records kept for `inherits`: siblings of a foreach all ask for the same one
 
 
 def blob_of(artifact: Record) -> Tuple[str, int, int]:
@@ -31,7 +29,6 @@ class TaskStore:
     def __init__(self, storage: Storage, runs: RunStore):
         self._storage = storage
         self._runs = runs
-        self._known: "OrderedDict[str, Record]" = OrderedDict()
 
     # -- committing
 
@@ -82,18 +79,23 @@ class TaskStore:
 
     # -- artifacts
 
-    def resolve_artifacts(self, record: Record) -> Dict[str, Record]:
-        """{name: ArtifactRecord} of everything a task has: its own, and those it inherits."""
+    def resolve_artifacts(self, record: Record, known: Optional[Dict[str, Record]] = None) -> Dict[str, Record]:
+        """{name: ArtifactRecord} of everything a task has: its own, and those it inherits.
+
+        Who resolves many siblings passes one dict as `known` each time: the records they share
+        are read once and kept there. Nothing is kept longer than that, because a store can be
+        deleted and begun again at run 1 while a session is open.
+        """
         hidden: set = set()
         artifacts: Dict[str, Record] = {}
-        for task in self._lineage(record):
+        for task in self._lineage(record, {} if known is None else known):
             for name, artifact in task.get("artifacts", {}).items():
                 if name not in hidden:
                     artifacts.setdefault(name, artifact)
             hidden.update(task.get("removed") or ())
         return artifacts
 
-    def _lineage(self, record: Record):
+    def _lineage(self, record: Record, known: Dict[str, Record]) -> Iterator[Record]:
         """The task and, one after the other, those it inherits from."""
         seen = set()
         while True:
@@ -105,15 +107,10 @@ class TaskStore:
                 raise Corrupted(f"{record['flow']}/{record['run']}/{parent} inherits from itself", data={"task": parent})
             seen.add(parent)
             step, task, attempt = parent.split("/")
-            record = self._remembered(layout.task_key(record["flow"], record["run"], step, task, int(attempt)))
-
-    def _remembered(self, key: str) -> Record:
-        record = self._known.get(key)
-        if record is None:
-            record = self._known[key] = self._read(key)
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return record
+            key = layout.task_key(record["flow"], record["run"], step, task, int(attempt))
+            if key not in known:
+                known[key] = self._read(key)
+            record = known[key]
 
     def _read(self, key: str) -> Record:
         try:

@@ -1,8 +1,10 @@
 """Python processes that run a piece of the core, to race or to be killed."""
 
+import os
 import subprocess
 import sys
 import textwrap
+import traceback
 from pathlib import Path
 
 PYTHON = Path(__file__).resolve().parents[3] / "python"
@@ -26,3 +28,20 @@ def in_processes(count, body, *args):
     for process, (_out, err) in zip(running, outputs):
         assert process.returncode == 0, err
     return [out for out, _err in outputs]
+
+
+def as_nobody(action):
+    """Perform `action` in a child process that is not root, so that permissions count; it must not raise."""
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            action()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
