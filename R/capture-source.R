@@ -27,7 +27,7 @@ source_key <- function(f) {
 }
 
 place_in_source <- function(f, index) {
-  if (is.null(index) || is.primitive(f) || has_file_source(f)) return(f)
+  if (is.null(index) || is.primitive(f) || isS4(f) || has_file_source(f)) return(f)
   i <- match(source_key(f), index$keys)
   if (is.na(i)) return(f)
   placed <- index$twins[[i]]
