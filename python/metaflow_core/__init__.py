@@ -1,4 +1,4 @@
-"""The core that the R package `metaflow` drives: graph rules, datastore, engine and client. Importing it does nothing."""
+"""The core that the R package `metaflow` drives: graph rules, datastore, engine, client. Importing it does nothing."""
 
 __all__ = ["__version__"]
 

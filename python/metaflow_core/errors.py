@@ -57,7 +57,7 @@ class MetaflowError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def __reduce__(self) -> Any:
-        # The default would rebuild from `args`, which holds the message alone: hint and data would be lost between processes.
+        # The default rebuilds from `args`, which has the message alone: hint and data would be lost between processes.
         return type(self), (self.message, self.hint, self.data)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from .errors import UnknownOption
@@ -140,7 +140,7 @@ def _entry_points() -> list[Any]:
     return list(found.get(ENTRY_POINT_GROUP, ()))
 
 
-@lru_cache(maxsize=None)
+@cache
 def plugins(kind: str) -> Registry:
     """The one registry of a kind, for example plugins("decorators"). The kind's package may name a contract check
     by a function `check_plugin(name, plugin)`."""

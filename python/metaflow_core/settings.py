@@ -97,34 +97,70 @@ def _size_megabytes(value: Any) -> float:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("datastore", _text, "the name of a storage", "storage that keeps runs and artifacts",
-            ("METAFLOW_DATASTORE", "METAFLOW_DEFAULT_DATASTORE")),
-    Setting("datastore_root", _location, "a folder", "where the datastore is",
-            ("METAFLOW_DATASTORE_ROOT",)),
-    Setting("index", _text, "'sqlite' or an address", "database that makes runs quick to find",
-            ("METAFLOW_INDEX",)),
-    Setting("metadata", _text, "the name of a metadata provider", "who keeps records of runs",
-            ("METAFLOW_METADATA", "METAFLOW_DEFAULT_METADATA")),
-    Setting("user", _text, "a name", "who runs: the namespace and the tags of runs",
-            ("METAFLOW_USER",)),
-    Setting("default_namespace", _text, "a namespace such as 'user:alice'", "namespace of a new session",
-            ("METAFLOW_DEFAULT_NAMESPACE",)),
-    Setting("max_workers", _positive, "a whole number from 1", "tasks that run at the same time",
-            ("METAFLOW_MAX_WORKERS", "METAFLOW_RUN_MAX_WORKERS")),
-    Setting("max_num_splits", _positive, "a whole number from 1", "most tasks that one foreach may start",
-            ("METAFLOW_MAX_NUM_SPLITS", "METAFLOW_RUN_MAX_NUM_SPLITS")),
-    Setting("isolation", _isolation, "'fork' or 'fresh'", "how a task gets a clean R process",
-            ("METAFLOW_ISOLATION",)),
-    Setting("package_suffixes", _suffixes, "suffixes such as '.R,.csv'", "files of the flow's folder kept with a run",
-            ("METAFLOW_PACKAGE_SUFFIXES", "METAFLOW_DEFAULT_PACKAGE_SUFFIXES")),
-    Setting("package_max_megabytes", _size_megabytes, "a size in MB", "largest code package",
-            ("METAFLOW_PACKAGE_MAX_MEGABYTES",)),
-    Setting("debug", _flag, "true or false", "show Python tracebacks and the engine's own messages",
-            ("METAFLOW_DEBUG",)),
-    Setting("profile", _word, "a name of letters, digits, '-', '_' and '.'", "which configuration file is read",
-            ("METAFLOW_PROFILE",)),
-    Setting("home", _location, "a folder", "where configuration files are",
-            ("METAFLOW_HOME",)),
+    Setting(
+        "datastore",
+        _text,
+        "the name of a storage",
+        "storage that keeps runs and artifacts",
+        ("METAFLOW_DATASTORE", "METAFLOW_DEFAULT_DATASTORE"),
+    ),
+    Setting("datastore_root", _location, "a folder", "where the datastore is", ("METAFLOW_DATASTORE_ROOT",)),
+    Setting("index", _text, "'sqlite' or an address", "database that makes runs quick to find", ("METAFLOW_INDEX",)),
+    Setting(
+        "metadata",
+        _text,
+        "the name of a metadata provider",
+        "who keeps records of runs",
+        ("METAFLOW_METADATA", "METAFLOW_DEFAULT_METADATA"),
+    ),
+    Setting("user", _text, "a name", "who runs: the namespace and the tags of runs", ("METAFLOW_USER",)),
+    Setting(
+        "default_namespace",
+        _text,
+        "a namespace such as 'user:alice'",
+        "namespace of a new session",
+        ("METAFLOW_DEFAULT_NAMESPACE",),
+    ),
+    Setting(
+        "max_workers",
+        _positive,
+        "a whole number from 1",
+        "tasks that run at the same time",
+        ("METAFLOW_MAX_WORKERS", "METAFLOW_RUN_MAX_WORKERS"),
+    ),
+    Setting(
+        "max_num_splits",
+        _positive,
+        "a whole number from 1",
+        "most tasks that one foreach may start",
+        ("METAFLOW_MAX_NUM_SPLITS", "METAFLOW_RUN_MAX_NUM_SPLITS"),
+    ),
+    Setting("isolation", _isolation, "'fork' or 'fresh'", "how a task gets a clean R process", ("METAFLOW_ISOLATION",)),
+    Setting(
+        "package_suffixes",
+        _suffixes,
+        "suffixes such as '.R,.csv'",
+        "files of the flow's folder kept with a run",
+        ("METAFLOW_PACKAGE_SUFFIXES", "METAFLOW_DEFAULT_PACKAGE_SUFFIXES"),
+    ),
+    Setting(
+        "package_max_megabytes",
+        _size_megabytes,
+        "a size in MB",
+        "largest code package",
+        ("METAFLOW_PACKAGE_MAX_MEGABYTES",),
+    ),
+    Setting(
+        "debug", _flag, "true or false", "show Python tracebacks and the engine's own messages", ("METAFLOW_DEBUG",)
+    ),
+    Setting(
+        "profile",
+        _word,
+        "a name of letters, digits, '-', '_' and '.'",
+        "which configuration file is read",
+        ("METAFLOW_PROFILE",),
+    ),
+    Setting("home", _location, "a folder", "where configuration files are", ("METAFLOW_HOME",)),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -196,12 +232,14 @@ def explain(settings: Settings) -> list[dict[str, Any]]:
             setting = _BY_NAME[item.name]
             value = getattr(settings, item.name)
             shown = list(value) if isinstance(value, tuple) else value
-            rows.append({
-                "name": setting.name,
-                "value": _redacted(setting, shown),
-                "source": settings.sources.get(setting.name, "default"),
-                "help": setting.help,
-            })
+            rows.append(
+                {
+                    "name": setting.name,
+                    "value": _redacted(setting, shown),
+                    "source": settings.sources.get(setting.name, "default"),
+                    "help": setting.help,
+                }
+            )
     return rows
 
 
@@ -265,7 +303,7 @@ def _from_options(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     """Options which are no settings of the core belong to the R side and are left alone."""
     layer: dict[str, tuple[Any, str]] = {}
     for option, value in options.items():
-        name = option[len("metaflow."):] if option.startswith("metaflow.") else option
+        name = option[len("metaflow.") :] if option.startswith("metaflow.") else option
         if name in _BY_NAME and value is not None:
             described = f"option metaflow.{name}"
             layer[name] = (_read(_BY_NAME[name], value, f"R {described}"), described)
@@ -326,7 +364,7 @@ def _read_file(path: str, required: bool) -> Mapping[str, Any]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise _bad_file(path, _reason(error)) from error
     if not isinstance(content, Mapping):
-        raise _bad_file(path, "it must hold one JSON object, { \"METAFLOW_…\": value }")
+        raise _bad_file(path, 'it must hold one JSON object, { "METAFLOW_…": value }')
     return content
 
 
@@ -368,7 +406,17 @@ def _defaults(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
         "max_num_splits": 10_000,
         "isolation": "fresh" if os.name == "nt" else "fork",
         "package_suffixes": (
-            ".R", ".Rmd", ".qmd", ".sql", ".yml", ".yaml", ".json", ".toml", ".txt", ".csv", ".py",
+            ".R",
+            ".Rmd",
+            ".qmd",
+            ".sql",
+            ".yml",
+            ".yaml",
+            ".json",
+            ".toml",
+            ".txt",
+            ".csv",
+            ".py",
         ),
         "package_max_megabytes": 100.0,
         "debug": False,

@@ -99,53 +99,82 @@ def _damage(draw, steps):
 
 _names = st.one_of(st.sampled_from(["start", "end", "a", "b", "c", "A", "join", ""]), st.text(max_size=5))
 _json = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5)),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5)
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
     max_leaves=5,
 )
 _decorators = st.lists(
-    st.fixed_dictionaries({
-        "name": st.one_of(
-            st.sampled_from(["retry", "catch", "timeout", "resources", "environment", "environment_variables", "batch",
-                             "kubernetes", "slurm", "titus", "retri", "policy", "table"]),
-            st.text(max_size=5),
-        ),
-        "args": st.dictionaries(
-            st.one_of(st.sampled_from(["times", "minutes_between_retries", "var", "seconds", "cpu", "vars"]), _names),
-            _json, max_size=3,
-        ),
-    }),
+    st.fixed_dictionaries(
+        {
+            "name": st.one_of(
+                st.sampled_from(
+                    [
+                        "retry",
+                        "catch",
+                        "timeout",
+                        "resources",
+                        "environment",
+                        "environment_variables",
+                        "batch",
+                        "kubernetes",
+                        "slurm",
+                        "titus",
+                        "retri",
+                        "policy",
+                        "table",
+                    ]
+                ),
+                st.text(max_size=5),
+            ),
+            "args": st.dictionaries(
+                st.one_of(
+                    st.sampled_from(["times", "minutes_between_retries", "var", "seconds", "cpu", "vars"]), _names
+                ),
+                _json,
+                max_size=3,
+            ),
+        }
+    ),
     max_size=3,
 )
 
 
 def _steps():
-    return st.fixed_dictionaries({
-        "name": _names,
-        "next": st.lists(_names, max_size=3),
-        "foreach": st.one_of(st.none(), _names),
-        "join": st.booleans(),
-        "has_function": st.booleans(),
-        "arity": st.one_of(st.none(), st.integers(-1, 3)),
-        "language": st.sampled_from(["r", "python", "julia"]),
-        "switch": st.one_of(
-            st.none(), st.fixed_dictionaries({"condition": _names, "cases": st.dictionaries(_names, _names, max_size=3)})
-        ),
-        "line": st.one_of(st.none(), st.integers(0, 9)),
-        "decorators": _decorators,
-    })
+    return st.fixed_dictionaries(
+        {
+            "name": _names,
+            "next": st.lists(_names, max_size=3),
+            "foreach": st.one_of(st.none(), _names),
+            "join": st.booleans(),
+            "has_function": st.booleans(),
+            "arity": st.one_of(st.none(), st.integers(-1, 3)),
+            "language": st.sampled_from(["r", "python", "julia"]),
+            "switch": st.one_of(
+                st.none(),
+                st.fixed_dictionaries({"condition": _names, "cases": st.dictionaries(_names, _names, max_size=3)}),
+            ),
+            "line": st.one_of(st.none(), st.integers(0, 9)),
+            "decorators": _decorators,
+        }
+    )
 
 
 def _parameters():
-    return st.fixed_dictionaries({
-        "name": _names,
-        "type": st.one_of(st.none(), st.sampled_from(["int", "float", "str", "bool", "json", "date", "number", ""])),
-        "required": st.booleans(),
-        "default": _json,
-        "has_default": st.booleans(),
-        "separator": st.one_of(st.none(), st.text(max_size=2)),
-        "is_flag": st.booleans(),
-    })
+    return st.fixed_dictionaries(
+        {
+            "name": _names,
+            "type": st.one_of(
+                st.none(), st.sampled_from(["int", "float", "str", "bool", "json", "date", "number", ""])
+            ),
+            "required": st.booleans(),
+            "default": _json,
+            "has_default": st.booleans(),
+            "separator": st.one_of(st.none(), st.text(max_size=2)),
+            "is_flag": st.booleans(),
+        }
+    )
 
 
 @st.composite

@@ -29,7 +29,15 @@ def complaints(name, **args):
 
 def test_which_decorators_there_are():
     assert NAMES == [
-        "batch", "catch", "environment_variables", "kubernetes", "resources", "retry", "slurm", "timeout", "titus",
+        "batch",
+        "catch",
+        "environment_variables",
+        "kubernetes",
+        "resources",
+        "retry",
+        "slurm",
+        "timeout",
+        "titus",
     ]
 
 
@@ -49,11 +57,15 @@ def test_all_work_without_arguments(name):
 class TestTable:
     def test_the_copy_for_r_is_up_to_date(self, repository):
         copy = json.loads((repository / "inst" / "decorators.json").read_text(encoding="utf-8"))
-        assert copy == decorator_table(), "run: PYTHONPATH=python python -m metaflow_core.decorators > inst/decorators.json"
+        assert copy == decorator_table(), (
+            "run: PYTHONPATH=python python -m metaflow_core.decorators > inst/decorators.json"
+        )
 
     def test_the_command_prints_the_copy(self, repository):
         printed = subprocess.run(
-            [sys.executable, "-m", "metaflow_core.decorators"], check=True, capture_output=True,
+            [sys.executable, "-m", "metaflow_core.decorators"],
+            check=True,
+            capture_output=True,
             cwd=repository / "python",
         ).stdout
         assert printed == (repository / "inst" / "decorators.json").read_bytes()
@@ -65,7 +77,13 @@ class TestTable:
         times = table["retry"]["args"][0]
         assert times.pop("help")
         assert times == {
-            "name": "times", "types": ["int"], "default": 3, "min": 0, "max": None, "vector": False, "choices": [],
+            "name": "times",
+            "types": ["int"],
+            "default": 3,
+            "min": 0,
+            "max": None,
+            "vector": False,
+            "choices": [],
         }
         assert canonical_json(table)
 
@@ -170,31 +188,45 @@ class TestEnvironment:
         found = policy(("environment", {"A": "1", "B": "1"}), ("environment", {"B": "2"}))
         assert found.env == {"A": "1", "B": "2"}
 
-    @pytest.mark.parametrize("args", [
-        {"1A": "x"}, {"A B": "x"}, {"A=": "x"}, {"A": ["x"]}, {"vars": "A=1"}, {"vars": {"A": None}}, {"A": "a\0b"},
-        {"A": {"b": 1}},
-    ])
+    @pytest.mark.parametrize(
+        "args",
+        [
+            {"1A": "x"},
+            {"A B": "x"},
+            {"A=": "x"},
+            {"A": ["x"]},
+            {"vars": "A=1"},
+            {"vars": {"A": None}},
+            {"A": "a\0b"},
+            {"A": {"b": 1}},
+        ],
+    )
     def test_bad_variables(self, args):
         assert len(complaints("environment", **args)) == 1
 
 
 class TestContract:
-    @pytest.mark.parametrize(("plugin", "complaint"), [
-        ("text", "must be a DecoratorType"),
-        (DecoratorType("other", "Help."), "calls itself 'other'"),
-        (DecoratorType("mine", "Help.", level="task"), "unknown level 'task'"),
-        (DecoratorType("mine", "Help.", not_on=("join",)), "unknown transition 'join'"),
-        (DecoratorType("mine", "Help.", args=(Argument("a", ("integer",)),)), "unknown types"),
-        (DecoratorType("mine", "Help.", args=(Argument("a", ()),)), "unknown types"),
-        (DecoratorType("mine", "Help.", args=(Argument("a", ("int",), default="x"),)), "the default of 'a'"),
-        (DecoratorType("mine", "Help.", args=(Argument("a", ("int",)), Argument("a", ("str",)))), "the same name"),
-    ])
+    @pytest.mark.parametrize(
+        ("plugin", "complaint"),
+        [
+            ("text", "must be a DecoratorType"),
+            (DecoratorType("other", "Help."), "calls itself 'other'"),
+            (DecoratorType("mine", "Help.", level="task"), "unknown level 'task'"),
+            (DecoratorType("mine", "Help.", not_on=("join",)), "unknown transition 'join'"),
+            (DecoratorType("mine", "Help.", args=(Argument("a", ("integer",)),)), "unknown types"),
+            (DecoratorType("mine", "Help.", args=(Argument("a", ()),)), "unknown types"),
+            (DecoratorType("mine", "Help.", args=(Argument("a", ("int",), default="x"),)), "the default of 'a'"),
+            (DecoratorType("mine", "Help.", args=(Argument("a", ("int",)), Argument("a", ("str",)))), "the same name"),
+        ],
+    )
     def test_what_breaks_it_is_told(self, plugin, complaint):
         with pytest.raises(InternalError, match=complaint):
             check_decorator("mine", plugin)
 
     def test_a_good_one_passes(self):
-        check_decorator("mine", DecoratorType("mine", "Help.", level="flow", args=(Argument("a", ("int",), default=1),)))
+        check_decorator(
+            "mine", DecoratorType("mine", "Help.", level="flow", args=(Argument("a", ("int",), default=1),))
+        )
 
 
 @settings(max_examples=300, deadline=None)
@@ -202,10 +234,13 @@ class TestContract:
 def test_arguments_without_complaints_always_give_a_policy(name, data):
     plugin = plugins("decorators").get(name)
     known = [argument.name for argument in plugin.args]
-    args = data.draw(st.dictionaries(
-        st.sampled_from([*known, "other"]), st.integers(-1, 5) | st.text(max_size=3) | st.lists(st.integers(0, 3)) | any_json,
-        max_size=4,
-    ))
+    args = data.draw(
+        st.dictionaries(
+            st.sampled_from([*known, "other"]),
+            st.integers(-1, 5) | st.text(max_size=3) | st.lists(st.integers(0, 3)) | any_json,
+            max_size=4,
+        )
+    )
     if plugin.complaints(args):
         return
     found = policy((name, args))

@@ -38,11 +38,14 @@ def test_to_dict_goes_from_narrow_to_wide():
     }
 
 
-@pytest.mark.parametrize(("error", "message"), [
-    (KeyError("x"), "internal error: KeyError: 'x'"),
-    (AssertionError(), "internal error: AssertionError"),
-    (KeyboardInterrupt(), "internal error: KeyboardInterrupt"),
-])
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("x"), "internal error: KeyError: 'x'"),
+        (AssertionError(), "internal error: AssertionError"),
+        (KeyboardInterrupt(), "internal error: KeyboardInterrupt"),
+    ],
+)
 def test_a_foreign_error_is_a_bug(error, message):
     data = errors.to_dict(error)
     assert data["classes"] == ["metaflow_internal_error", "metaflow_error"]

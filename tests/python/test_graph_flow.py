@@ -12,24 +12,55 @@ FULL = {
     "format": 1,
     "name": "Full",
     "script": "flow.R",
-    "parameters": [{
-        "name": "alpha", "type": "float", "required": False, "default": 0.5, "has_default": True, "help": "How much.",
-        "separator": None, "is_flag": False,
-    }],
+    "parameters": [
+        {
+            "name": "alpha",
+            "type": "float",
+            "required": False,
+            "default": 0.5,
+            "has_default": True,
+            "help": "How much.",
+            "separator": None,
+            "is_flag": False,
+        }
+    ],
     "decorators": [{"name": "project", "args": {"name": "x"}}],
     "steps": [
         {
-            "name": "start", "language": "r", "next": ["a", "end"], "foreach": None, "join": False, "has_function": True,
-            "arity": 1, "switch": {"condition": "ok", "cases": {"yes": "a", "no": "end"}}, "line": 12,
+            "name": "start",
+            "language": "r",
+            "next": ["a", "end"],
+            "foreach": None,
+            "join": False,
+            "has_function": True,
+            "arity": 1,
+            "switch": {"condition": "ok", "cases": {"yes": "a", "no": "end"}},
+            "line": 12,
             "decorators": [{"name": "retry", "args": {"times": 3, "minutes_between_retries": [0, 1]}}],
         },
         {
-            "name": "a", "language": "r", "next": ["end"], "foreach": None, "join": False, "has_function": False,
-            "arity": None, "switch": None, "line": None, "decorators": [],
+            "name": "a",
+            "language": "r",
+            "next": ["end"],
+            "foreach": None,
+            "join": False,
+            "has_function": False,
+            "arity": None,
+            "switch": None,
+            "line": None,
+            "decorators": [],
         },
         {
-            "name": "end", "language": "r", "next": [], "foreach": None, "join": False, "has_function": False,
-            "arity": None, "switch": None, "line": None, "decorators": [],
+            "name": "end",
+            "language": "r",
+            "next": [],
+            "foreach": None,
+            "join": False,
+            "has_function": False,
+            "arity": None,
+            "switch": None,
+            "line": None,
+            "decorators": [],
         },
     ],
 }
@@ -47,8 +78,11 @@ def test_specs_are_values():
 
 @pytest.mark.parametrize("nothing", [None, {}, []])
 def test_the_empty_things_of_r_are_nothing(nothing):
-    spec = flow({"name": "start", "next": nothing, "switch": nothing, "decorators": nothing, "foreach": nothing},
-                parameters=nothing, decorators=nothing)
+    spec = flow(
+        {"name": "start", "next": nothing, "switch": nothing, "decorators": nothing, "foreach": nothing},
+        parameters=nothing,
+        decorators=nothing,
+    )
     start = spec.step("start")
     assert (start.next, start.switch, start.decorators, start.foreach) == ((), None, (), None)
     assert (spec.parameters, spec.decorators) == ((), ())
@@ -64,21 +98,34 @@ def test_a_default_of_null_is_not_no_default():
     assert ParameterSpec.from_dict({"name": "x", "default": 0}).has_default is True
 
 
-@pytest.mark.parametrize(("data", "message"), [
-    (None, "the flow must be an object, not None"),
-    ({}, "the flow, field 'name' must be a text, not None"),
-    ({"name": 3}, "the flow, field 'name' must be a text, not 3"),
-    ({"name": "F", "steps": "start"}, "the flow, field 'steps' must be a list, not 'start'"),
-    ({"name": "F", "steps": [3]}, "step 1 must be an object, not 3"),
-    ({"name": "F", "steps": [{"name": "a", "next": [1]}]}, "step 'a', field 'next' must be a list of texts, not 1"),
-    ({"name": "F", "steps": [{"name": "a", "join": "yes"}]}, "step 'a', field 'join' must be true or false, not 'yes'"),
-    ({"name": "F", "steps": [{"name": "a", "arity": 1.5}]}, "step 'a', field 'arity' must be a whole number, not 1.5"),
-    ({"name": "F", "steps": [{"name": "a", "switch": {"condition": "x", "cases": {"y": 1}}}]},
-     "step 'a', switch, field 'cases' must be a list of texts, not 1"),
-    ({"name": "F", "steps": [{"name": "a", "decorators": [{"name": "b", "args": [1]}]}]},
-     "step 'a', decorator 1, field 'args' must be an object, not [1]"),
-    ({"name": "F", "parameters": [{"default": 3}]}, "parameter 1, field 'name' must be a text, not None"),
-])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "the flow must be an object, not None"),
+        ({}, "the flow, field 'name' must be a text, not None"),
+        ({"name": 3}, "the flow, field 'name' must be a text, not 3"),
+        ({"name": "F", "steps": "start"}, "the flow, field 'steps' must be a list, not 'start'"),
+        ({"name": "F", "steps": [3]}, "step 1 must be an object, not 3"),
+        ({"name": "F", "steps": [{"name": "a", "next": [1]}]}, "step 'a', field 'next' must be a list of texts, not 1"),
+        (
+            {"name": "F", "steps": [{"name": "a", "join": "yes"}]},
+            "step 'a', field 'join' must be true or false, not 'yes'",
+        ),
+        (
+            {"name": "F", "steps": [{"name": "a", "arity": 1.5}]},
+            "step 'a', field 'arity' must be a whole number, not 1.5",
+        ),
+        (
+            {"name": "F", "steps": [{"name": "a", "switch": {"condition": "x", "cases": {"y": 1}}}]},
+            "step 'a', switch, field 'cases' must be a list of texts, not 1",
+        ),
+        (
+            {"name": "F", "steps": [{"name": "a", "decorators": [{"name": "b", "args": [1]}]}]},
+            "step 'a', decorator 1, field 'args' must be an object, not [1]",
+        ),
+        ({"name": "F", "parameters": [{"default": 3}]}, "parameter 1, field 'name' must be a text, not None"),
+    ],
+)
 def test_what_is_not_a_flow_is_told_with_its_place(data, message):
     with pytest.raises(InvalidFlow) as raised:
         FlowSpec.from_dict(data)

@@ -45,8 +45,9 @@ class TestTransitions:
         assert ("end_with_next", "end") in codes(flow(step("start", "end"), step("end", **fields)))
 
     def test_a_step_without_next(self):
-        problem = only(flow(step("start", ["a", "b"]), step("a"), step("b", "join"), step("join", "end", join=True),
-                            step("end")))
+        problem = only(
+            flow(step("start", ["a", "b"]), step("a"), step("b", "join"), step("join", "end", join=True), step("end"))
+        )
         assert (problem.code, problem.step) == ("no_next", "a")
         assert problem.message == "step 'a' does not say where it goes next"
 
@@ -64,8 +65,15 @@ class TestTransitions:
         assert only(flow(step("start", ["a", "a"]), step("a", "end"), step("end"))).code == "next_twice"
 
     def test_foreach_goes_to_one_step(self):
-        found = codes(flow(step("start", ["a", "b"], foreach="xs"), step("a", "join"), step("b", "join"),
-                           step("join", "end", join=True), step("end")))
+        found = codes(
+            flow(
+                step("start", ["a", "b"], foreach="xs"),
+                step("a", "join"),
+                step("b", "join"),
+                step("join", "end", join=True),
+                step("end"),
+            )
+        )
         assert found == [("foreach_with_branch", "start")]
 
     def test_foreach_is_no_switch(self):
@@ -77,8 +85,11 @@ class TestTransitions:
         assert ("switch_without_cases", "start") in codes(spec)
 
     def test_switch_and_next_disagree(self):
-        spec = flow({"name": "start", "next": ["end"], "switch": {"condition": "ok", "cases": {"yes": "a", "no": "end"}}},
-                    step("a", "end"), step("end"))
+        spec = flow(
+            {"name": "start", "next": ["end"], "switch": {"condition": "ok", "cases": {"yes": "a", "no": "end"}}},
+            step("a", "end"),
+            step("end"),
+        )
         assert codes(spec) == [("switch_next_mismatch", "start")]
 
     def test_nothing_goes_back_to_start(self):
@@ -110,7 +121,9 @@ class TestStructure:
         assert problems(flow(step("start", {"again": "start", "done": "end"}), step("end"))) == []
 
     def test_cases_of_a_switch_may_meet_without_a_join(self):
-        spec = flow(step("start", {"yes": "a", "no": "b"}), step("a", "c"), step("b", "c"), step("c", "end"), step("end"))
+        spec = flow(
+            step("start", {"yes": "a", "no": "b"}), step("a", "c"), step("b", "c"), step("c", "end"), step("end")
+        )
         assert problems(spec) == []
 
     def test_branches_meet_without_a_join(self):
@@ -137,18 +150,29 @@ class TestStructure:
         assert (problem.code, problem.step) == ("join_without_split", "a")
 
     def test_join_of_two_splits(self):
-        problem = only(flow(
-            step("start", ["a", "b"]), step("a", ["c", "d"]), step("c", "join"), step("d", "join"), step("b", "join"),
-            step("join", "end", join=True), step("end"),
-        ))
+        problem = only(
+            flow(
+                step("start", ["a", "b"]),
+                step("a", ["c", "d"]),
+                step("c", "join"),
+                step("d", "join"),
+                step("b", "join"),
+                step("join", "end", join=True),
+                step("end"),
+            )
+        )
         assert (problem.code, problem.step) == ("join_of_two_splits", "join")
         assert "'c' (in a branch of 'a')" in problem.message
         assert "'b' (in a branch of 'start')" in problem.message
 
     def test_join_of_a_split_and_of_none(self):
         spec = flow(
-            step("start", {"one": "a", "many": "b"}), step("a", "join"), step("b", "c", foreach="xs"), step("c", "join"),
-            step("join", "end", join=True), step("end"),
+            step("start", {"one": "a", "many": "b"}),
+            step("a", "join"),
+            step("b", "c", foreach="xs"),
+            step("c", "join"),
+            step("join", "end", join=True),
+            step("end"),
         )
         problem = only(spec)
         assert problem.code == "join_of_two_splits"
@@ -156,8 +180,13 @@ class TestStructure:
 
     def test_branches_end_in_different_joins(self):
         spec = flow(
-            step("start", ["a", "b"]), step("a", "j1"), step("b", "j2"), step("j1", "j3", join=True),
-            step("j2", "j3", join=True), step("j3", "end"), step("end"),
+            step("start", ["a", "b"]),
+            step("a", "j1"),
+            step("b", "j2"),
+            step("j1", "j3", join=True),
+            step("j2", "j3", join=True),
+            step("j3", "end"),
+            step("end"),
         )
         problem = only(spec)
         assert (problem.code, problem.step) == ("split_joined_twice", "start")
@@ -173,8 +202,14 @@ class TestStructure:
 
     def test_a_join_does_not_split_again(self):
         spec = flow(
-            step("start", ["a", "b"]), step("a", "join"), step("b", "join"), step("join", ["c", "d"], join=True),
-            step("c", "last"), step("d", "last"), step("last", "end", join=True), step("end"),
+            step("start", ["a", "b"]),
+            step("a", "join"),
+            step("b", "join"),
+            step("join", ["c", "d"], join=True),
+            step("c", "last"),
+            step("d", "last"),
+            step("last", "end", join=True),
+            step("end"),
         )
         assert codes(spec) == [("join_and_split", "join")]
 
@@ -187,8 +222,14 @@ class TestStructure:
 
     def test_one_mistake_is_not_told_again_downstream(self):
         spec = flow(
-            step("start", ["a", "b"]), step("a", "c"), step("b", "c"), step("c", "d"), step("d", "e", foreach="xs"),
-            step("e", "f"), step("f", "end", join=True), step("end"),
+            step("start", ["a", "b"]),
+            step("a", "c"),
+            step("b", "c"),
+            step("c", "d"),
+            step("d", "e", foreach="xs"),
+            step("e", "f"),
+            step("f", "end", join=True),
+            step("end"),
         )
         assert codes(spec) == [("missing_join", "c")]
 
@@ -220,15 +261,18 @@ class TestNames:
     def test_reserved_artifacts(self, name):
         spec = flow(step("start", "a", foreach=name), step("a", "b"), step("b", "end", join=True), step("end"))
         assert codes(spec) == [("bad_artifact_name", "start")]
-        condition = flow({"name": "start", "next": ["end"], "switch": {"condition": name, "cases": {"yes": "end"}}},
-                         step("end"))
+        condition = flow(
+            {"name": "start", "next": ["end"], "switch": {"condition": name, "cases": {"yes": "end"}}}, step("end")
+        )
         assert codes(condition) == [("bad_artifact_name", "start")]
 
 
 class TestFunctions:
     def test_join_takes_inputs(self):
         spec = flow(
-            step("start", "a", foreach="xs"), step("a", "b"), step("b", "end", join=True, has_function=True, arity=1),
+            step("start", "a", foreach="xs"),
+            step("a", "b"),
+            step("b", "end", join=True, has_function=True, arity=1),
             step("end"),
         )
         problem = only(spec)
@@ -269,19 +313,45 @@ class TestParameters:
         assert problem.code == "unknown_parameter_type"
 
     def test_required_with_default(self):
-        assert self.check({"name": "x", "required": True, "default": 3, "has_default": True}).code == "required_with_default"
+        assert (
+            self.check({"name": "x", "required": True, "default": 3, "has_default": True}).code
+            == "required_with_default"
+        )
 
-    @pytest.mark.parametrize(("kind", "default"), [
-        ("int", 1.5), ("int", "1"), ("int", True), ("float", "x"), ("float", True), ("str", 3), ("bool", "yes"),
-        ("bool", 1), ("date", "31.1.2024"), ("date", 3), ("str", ["a"]),
-    ])
+    @pytest.mark.parametrize(
+        ("kind", "default"),
+        [
+            ("int", 1.5),
+            ("int", "1"),
+            ("int", True),
+            ("float", "x"),
+            ("float", True),
+            ("str", 3),
+            ("bool", "yes"),
+            ("bool", 1),
+            ("date", "31.1.2024"),
+            ("date", 3),
+            ("str", ["a"]),
+        ],
+    )
     def test_bad_default(self, kind, default):
         assert self.check({"name": "x", "type": kind, "default": default}).code == "bad_default"
 
-    @pytest.mark.parametrize(("kind", "default"), [
-        ("int", 1), ("int", 2.0), ("float", 1), ("float", 1.5), ("str", ""), ("bool", False), ("date", "2024-01-31"),
-        ("json", {"a": [1]}), ("json", "text"), ("int", None),
-    ])
+    @pytest.mark.parametrize(
+        ("kind", "default"),
+        [
+            ("int", 1),
+            ("int", 2.0),
+            ("float", 1),
+            ("float", 1.5),
+            ("str", ""),
+            ("bool", False),
+            ("date", "2024-01-31"),
+            ("json", {"a": [1]}),
+            ("json", "text"),
+            ("int", None),
+        ],
+    )
     def test_good_default(self, kind, default):
         parameter = {"name": "x", "type": kind, "default": default, "has_default": True}
         assert problems(flow(step("start", "end"), step("end"), parameters=[parameter])) == []
@@ -317,7 +387,9 @@ class TestDecorators:
         assert problem.message == "step 'start': retry has no argument 'time'"
         assert problem.hint == "Did you mean 'times'?"
 
-    @pytest.mark.parametrize("args", [{"times": "3"}, {"times": 1.5}, {"times": -1}, {"times": True}, {"times": [1, 2]}])
+    @pytest.mark.parametrize(
+        "args", [{"times": "3"}, {"times": 1.5}, {"times": -1}, {"times": True}, {"times": [1, 2]}]
+    )
     def test_badly_typed_argument(self, args):
         problem = self.check(decorator("retry", **args))
         assert problem.code == "bad_decorator_argument"
@@ -341,8 +413,10 @@ class TestDecorators:
 
     def test_catch_is_not_for_foreach(self):
         spec = flow(
-            step("start", "a", foreach="xs", decorators=[decorator("catch")]), step("a", "b"),
-            step("b", "end", join=True), step("end"),
+            step("start", "a", foreach="xs", decorators=[decorator("catch")]),
+            step("a", "b"),
+            step("b", "end", join=True),
+            step("end"),
         )
         problem = only(spec)
         assert problem.message == "step 'start' has a foreach, so it cannot have the decorator catch"
@@ -360,28 +434,39 @@ class TestDecorators:
 
 def test_problems_are_told_all_at_once_in_the_order_of_the_steps():
     spec = flow(
-        step("start", ["a", "b"], line=3), step("a", "endd", line=5), step("b", "c", join=True, line=7),
-        step("c", "end", decorators=[decorator("nothing_like_it")], line=9), step("end"),
+        step("start", ["a", "b"], line=3),
+        step("a", "endd", line=5),
+        step("b", "c", join=True, line=7),
+        step("c", "end", decorators=[decorator("nothing_like_it")], line=9),
+        step("end"),
         parameters=[{"name": "input"}],
     )
     found = problems(spec)
     assert [(problem.code, problem.line) for problem in found] == [
-        ("bad_parameter_name", None), ("unknown_next", 5), ("unknown_decorator", 9),
+        ("bad_parameter_name", None),
+        ("unknown_next", 5),
+        ("unknown_decorator", 9),
     ]
 
 
 def test_the_error_reads_well_and_carries_the_problems():
-    spec = flow(step("start", "fitt", line=3), step("fit", "end", decorators=[decorator("retry", times="x")]),
-                step("end"), script="flow.R")
+    spec = flow(
+        step("start", "fitt", line=3),
+        step("fit", "end", decorators=[decorator("retry", times="x")]),
+        step("end"),
+        script="flow.R",
+    )
     with pytest.raises(InvalidFlow) as raised:
         require_valid(spec)
-    assert raised.value.message == "\n".join([
-        "flow 'TestFlow' has 2 problems:",
-        "  1. flow.R:3: step 'start' goes to 'fitt', which does not exist",
-        "     Did you mean 'fit'?",
-        "  2. step 'fit': retry: 'times' must be a whole number, at least 0, not \"x\"",
-        "     How many times a failed task is tried again.",
-    ])
+    assert raised.value.message == "\n".join(
+        [
+            "flow 'TestFlow' has 2 problems:",
+            "  1. flow.R:3: step 'start' goes to 'fitt', which does not exist",
+            "     Did you mean 'fit'?",
+            "  2. step 'fit': retry: 'times' must be a whole number, at least 0, not \"x\"",
+            "     How many times a failed task is tried again.",
+        ]
+    )
     assert [problem["code"] for problem in raised.value.data] == ["unknown_next", "bad_decorator_argument"]
 
 

@@ -9,11 +9,17 @@ from metaflow_core.graph.render.outline import draw_outline
 GBM = flow(
     step("start", "fit_models", foreach="grid"),
     step("fit_models", "pick", decorators=[decorator("titus"), decorator("retry")]),
-    step("pick", "end", join=True), step("end"), name="TuneGbm",
+    step("pick", "end", join=True),
+    step("end"),
+    name="TuneGbm",
 )
 SWITCH = flow(
-    step("start", "train"), step("train", {"again": "train", "good": "report", "bad": "skip"}), step("report", "mail"),
-    step("skip", "mail"), step("mail", "end"), step("end"),
+    step("start", "train"),
+    step("train", {"again": "train", "good": "report", "bad": "skip"}),
+    step("report", "mail"),
+    step("skip", "mail"),
+    step("mail", "end"),
+    step("end"),
 )
 
 
@@ -129,7 +135,9 @@ def test_ascii():
 
 def test_a_wide_flow_becomes_a_list():
     names = [f"branch_{number}" for number in range(9)]
-    spec = flow(step("start", names), *(step(name, "join") for name in names), step("join", "end", join=True), step("end"))
+    spec = flow(
+        step("start", names), *(step(name, "join") for name in names), step("join", "end", join=True), step("end")
+    )
     assert render(spec).splitlines()[1] == "│ branch_0  → join"
     assert "┌" in render(spec, width=200)
 

@@ -45,10 +45,14 @@ def test_nested_foreach_has_an_index_for_each():
 
 
 def test_switch_and_recursion():
-    compiled = topology(flow(
-        step("start", "train"), step("train", {"again": "train", "good": "report", "bad": "end"}),
-        step("report", "end"), step("end"),
-    ))
+    compiled = topology(
+        flow(
+            step("start", "train"),
+            step("train", {"again": "train", "good": "report", "bad": "end"}),
+            step("report", "end"),
+            step("end"),
+        )
+    )
     assert compiled["train"].kind == "switch"
     assert compiled["train"].recursive
     assert compiled["train"].next == ("train", "report", "end")

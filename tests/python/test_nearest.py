@@ -4,11 +4,22 @@ from metaflow_core.nearest import did_you_mean, suggest
 WORDS = ["retry", "resources", "timeout", "max_workers", "environment_variables", "memory"]
 
 
-@pytest.mark.parametrize(("word", "near"), [
-    ("retri", "retry"), ("resorces", "resources"), ("RETRY", "retry"), ("max-workers", "max_workers"),
-    ("max.workers", "max_workers"), ("environment", "environment_variables"), ("mem", "memory"), ("time_out", "timeout"),
-    ("zzz", None), ("", None), ("e", None),
-])
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("retri", "retry"),
+        ("resorces", "resources"),
+        ("RETRY", "retry"),
+        ("max-workers", "max_workers"),
+        ("max.workers", "max_workers"),
+        ("environment", "environment_variables"),
+        ("mem", "memory"),
+        ("time_out", "timeout"),
+        ("zzz", None),
+        ("", None),
+        ("e", None),
+    ],
+)
 def test_suggest(word, near):
     assert suggest(word, WORDS) == near
 

@@ -70,8 +70,11 @@ def test_another_distribution_adds_a_plugin(package, monkeypatch):
         PLUGIN = "a star"
 
     other_distributions(
-        monkeypatch, Entry("shapes.star", lambda: Module), Entry("shapes.dot", lambda: "a dot"),
-        Entry("storages.star", lambda: pytest.fail("another kind")), Entry("shapes", lambda: pytest.fail("no name")),
+        monkeypatch,
+        Entry("shapes.star", lambda: Module),
+        Entry("shapes.dot", lambda: "a dot"),
+        Entry("storages.star", lambda: pytest.fail("another kind")),
+        Entry("shapes", lambda: pytest.fail("no name")),
     )
     shapes = Registry("shapes", package)
     assert shapes.get("star") == "a star"

@@ -4,7 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ def part_of(path):
     return "base" if len(parts) == 1 else parts[0]
 
 
-@lru_cache(maxsize=None)
+@cache
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -144,7 +144,9 @@ def test_other_packages_are_imported_on_first_use_only(path):
             continue
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
         for name in names:
-            assert name.split(".")[0] in {*STDLIB, "metaflow_core"}, f"line {node.lineno}: import {name} inside a function"
+            assert name.split(".")[0] in {*STDLIB, "metaflow_core"}, (
+                f"line {node.lineno}: import {name} inside a function"
+            )
 
 
 def public_order(name):
@@ -185,14 +187,33 @@ def test_importing_the_core_loads_nothing_slow(repository):
     loaded = subprocess.run(
         [sys.executable, "-S", "-c", code], cwd=repository / "python", check=True, capture_output=True, text=True
     ).stdout.split()
-    slow = {"boto3", "pyarrow", "cloudpickle", "numpy", "pandas", "asyncio", "sqlite3", "ssl", "http", "urllib.request",
-            "concurrent.futures", "multiprocessing", "importlib.metadata", "typing_extensions", "unittest"}
+    slow = {
+        "boto3",
+        "pyarrow",
+        "cloudpickle",
+        "numpy",
+        "pandas",
+        "asyncio",
+        "sqlite3",
+        "ssl",
+        "http",
+        "urllib.request",
+        "concurrent.futures",
+        "multiprocessing",
+        "importlib.metadata",
+        "typing_extensions",
+        "unittest",
+    }
     assert not slow & set(loaded)
 
 
 def test_the_rules_catch_what_they_forbid(tmp_path):
     """The walkers above, on code that breaks each rule."""
-    bad = ast.parse("try:\n    import numpy\nexcept ImportError:\n    pass\nclass A:\n    import boto3\ndef f():\n    import pandas\n")
+    bad = ast.parse(
+        "try:\n    import numpy\nexcept ImportError:\n    pass\n"
+        "class A:\n    import boto3\n"
+        "def f():\n    import pandas\n"
+    )
     assert [node.names[0].name for node in imports_at_load(bad)] == ["numpy", "boto3"]
     typed = ast.parse("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import numpy\n")
     assert [node.module for node in imports_at_load(typed)] == ["typing"]

@@ -42,7 +42,7 @@ def test_defaults(tmp_path):
     assert settings.user == "tester"
     assert settings.default_namespace == "user:tester"
     assert settings.max_workers >= 1
-    assert settings.max_num_splits == 100
+    assert settings.max_num_splits == 10_000
     assert settings.debug is False
     assert not os.path.exists(settings.datastore_root)
 
@@ -68,7 +68,7 @@ def test_later_sources_win(home, monkeypatch):
 def test_nothing_is_not_a_value(monkeypatch):
     monkeypatch.setenv("METAFLOW_MAX_NUM_SPLITS", "")
     settings = load_settings(options={"metaflow.max_num_splits": None}, arguments={"max_num_splits": None})
-    assert (settings.max_num_splits, source(settings, "max_num_splits")) == (100, "default")
+    assert (settings.max_num_splits, source(settings, "max_num_splits")) == (10_000, "default")
 
 
 class TestDatastoreRoot:
@@ -166,12 +166,15 @@ class TestConfigurationFile:
         with pytest.raises(SettingsError, match="argument profile must be a name"):
             load_settings(arguments={"profile": profile})
 
-    @pytest.mark.parametrize(("content", "reason"), [
-        ('{"METAFLOW_USER": }', "line 1, column 19: Expecting value"),
-        ("", "line 1, column 1: Expecting value"),
-        ("[1]", "it must hold one JSON object"),
-        ('{"METAFLOW_USER": "a"} x', "line 1, column 24: Extra data"),
-    ])
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            ('{"METAFLOW_USER": }', "line 1, column 19: Expecting value"),
+            ("", "line 1, column 1: Expecting value"),
+            ("[1]", "it must hold one JSON object"),
+            ('{"METAFLOW_USER": "a"} x', "line 1, column 24: Extra data"),
+        ],
+    )
     def test_a_malformed_file_is_one_clear_error(self, home, content, reason):
         path = home(content)
         with pytest.raises(SettingsError) as raised:
@@ -208,11 +211,25 @@ class TestConfigurationFile:
         )
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("max_workers", 0), ("max_workers", 1.5), ("max_workers", "x"), ("max_workers", True), ("max_workers", [1]),
-    ("max_num_splits", -1), ("debug", "perhaps"), ("isolation", "thread"), ("datastore", ""), ("datastore", 3),
-    ("package_suffixes", [1]), ("package_max_megabytes", "inf"), ("package_max_megabytes", 0), ("user", " "),
-])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_workers", 0),
+        ("max_workers", 1.5),
+        ("max_workers", "x"),
+        ("max_workers", True),
+        ("max_workers", [1]),
+        ("max_num_splits", -1),
+        ("debug", "perhaps"),
+        ("isolation", "thread"),
+        ("datastore", ""),
+        ("datastore", 3),
+        ("package_suffixes", [1]),
+        ("package_max_megabytes", "inf"),
+        ("package_max_megabytes", 0),
+        ("user", " "),
+    ],
+)
 def test_bad_values(name, value):
     with pytest.raises(SettingsError) as raised:
         load_settings(arguments={name: value})
@@ -220,11 +237,19 @@ def test_bad_values(name, value):
     assert raised.value.data == {"name": name}
 
 
-@pytest.mark.parametrize(("name", "value", "read"), [
-    ("max_workers", "8", 8), ("debug", "1", True), ("debug", "FALSE", False), ("debug", True, True),
-    ("package_suffixes", ".R, csv", (".R", ".csv")), ("package_suffixes", ["R"], (".R",)),
-    ("package_max_megabytes", "0.5", 0.5), ("isolation", "fresh", "fresh"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("max_workers", "8", 8),
+        ("debug", "1", True),
+        ("debug", "FALSE", False),
+        ("debug", True, True),
+        ("package_suffixes", ".R, csv", (".R", ".csv")),
+        ("package_suffixes", ["R"], (".R",)),
+        ("package_max_megabytes", "0.5", 0.5),
+        ("isolation", "fresh", "fresh"),
+    ],
+)
 def test_good_values(name, value, read):
     assert getattr(load_settings(arguments={name: value}), name) == read
 

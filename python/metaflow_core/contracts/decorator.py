@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import InternalError
 from ..nearest import did_you_mean
+from ..r_literal import r_literal
 from ..types import JsonObject
 
 __all__ = ["ARGUMENT_TYPES", "Argument", "DecoratorType", "Policy", "StepPolicy", "check_decorator"]
@@ -168,7 +169,7 @@ class DecoratorType:
             elif value is not None:
                 wanted = argument.complaint(value)
                 if wanted is not None:
-                    yield f"{self.name}: '{name}' must be {wanted}, not {_shown(value)}", argument.help
+                    yield f"{self.name}: '{name}' must be {wanted}, not {r_literal(value)}", argument.help
 
     def _usage(self) -> str:
         names = [argument.name for argument in self.args]
@@ -213,17 +214,3 @@ def _is(kind: str, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         return False
     return kind == "float" or float(value).is_integer()
-
-
-def _shown(value: Any) -> str:
-    """The value in words of R, because its reader wrote R."""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, str):
-        return f'"{value}"' if len(value) <= 60 else f'"{value[:57]}..."'
-    if isinstance(value, (list, tuple)):
-        inner = ", ".join(_shown(item) for item in value[:5])
-        return f"c({inner}{', ...' if len(value) > 5 else ''})"
-    if isinstance(value, Mapping):
-        return "a named list"
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -14,8 +14,27 @@ RESERVED_NAMES = frozenset({"foreach_stack", "index", "input", "inputs", "name",
 
 # `self$if` is a syntax error.
 R_WORDS = frozenset(
-    {"if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL", "Inf", "NaN",
-     "NA", "NA_integer_", "NA_real_", "NA_character_", "NA_complex_"}
+    {
+        "if",
+        "else",
+        "repeat",
+        "while",
+        "function",
+        "for",
+        "next",
+        "break",
+        "in",
+        "TRUE",
+        "FALSE",
+        "NULL",
+        "Inf",
+        "NaN",
+        "NA",
+        "NA_integer_",
+        "NA_real_",
+        "NA_character_",
+        "NA_complex_",
+    }
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from ..nearest import did_you_mean
+from ..r_literal import r_literal
 from .parameter import ParameterSpec
 
 __all__ = ["TYPE_WORDS", "accepts", "inferred_type", "parse_text", "resolve_parameters"]
@@ -78,7 +79,9 @@ def resolve_parameters(parameters: tuple[ParameterSpec, ...], given: Mapping[str
                 complaints.append((f"parameter '{parameter.name}' is required", f"Add --{parameter.name} VALUE."))
         elif not accepts(parameter, value):
             words = TYPE_WORDS[inferred_type(parameter)]
-            complaints.append((f"parameter '{parameter.name}' must be {words}, not {value!r}", parameter.help or ""))
+            complaints.append(
+                (f"parameter '{parameter.name}' must be {words}, not {r_literal(value)}", parameter.help or "")
+            )
         values[parameter.name] = value
     if complaints:
         raise ParameterError(
@@ -91,9 +94,7 @@ def resolve_parameters(parameters: tuple[ParameterSpec, ...], given: Mapping[str
 
 def _unknown(parameters: tuple[ParameterSpec, ...], given: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = [parameter.name for parameter in parameters]
-    return [
-        (f"the flow has no parameter '{name}'", did_you_mean(name, known)) for name in given if name not in known
-    ]
+    return [(f"the flow has no parameter '{name}'", did_you_mean(name, known)) for name in given if name not in known]
 
 
 def _parse_bool(parameter: ParameterSpec, text: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from heapq import heappop, heappush
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 from ..nearest import suggest
 from .flow import FlowSpec
@@ -25,7 +25,7 @@ class OpenSplit(NamedTuple):
     branch: str | None
 
 
-Stack = Tuple[OpenSplit, ...]
+Stack = tuple[OpenSplit, ...]
 
 
 def fan_out(step: StepSpec) -> str:
@@ -106,7 +106,8 @@ class GraphView:
         Steps on a loop or after one are missing."""
         waiting = {
             name: sum(source in self.reachable for source in self.incoming[name])
-            for name in self.steps if name in self.reachable
+            for name in self.steps
+            if name in self.reachable
         }
         looping = {path[0] for path in self.cycles if len(path) == 2}
         done: list[str] = []

@@ -109,4 +109,4 @@ def _corner(up: bool, down: bool, left: bool, right: bool, strokes: Strokes) -> 
 
 
 def _put(line: str, column: int, character: str) -> str:
-    return line[:column] + character + line[column + 1:]
+    return line[:column] + character + line[column + 1 :]

@@ -17,17 +17,20 @@ def to_structure(spec: FlowSpec) -> JsonObject:
     steps = []
     for name, step in view.steps.items():
         stack = view.stacks.get(name)
-        steps.append({
-            "name": name,
-            "fan_out": fan_out(step),
-            "join": step.join,
-            "splits": None if stack is None else [opened.split for opened in stack],
-            "closes": view.split_of.get(name),
-            "decorators": [decorator.to_dict() for decorator in step.decorators],
-            "line": step.line,
-        })
+        steps.append(
+            {
+                "name": name,
+                "fan_out": fan_out(step),
+                "join": step.join,
+                "splits": None if stack is None else [opened.split for opened in stack],
+                "closes": view.split_of.get(name),
+                "decorators": [decorator.to_dict() for decorator in step.decorators],
+                "line": step.line,
+            }
+        )
     edges = [
         {"from": name, "to": to, "label": transition_label(step, to)}
-        for name, step in view.steps.items() for to in view.next[name]
+        for name, step in view.steps.items()
+        for to in view.next[name]
     ]
     return {"flow": spec.name, "steps": steps, "edges": edges}

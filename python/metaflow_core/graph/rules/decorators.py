@@ -21,7 +21,9 @@ def decorators_known(view: GraphView) -> Iterator[Problem]:
         if _type(decorator) is None:
             names = plugins("decorators").names()
             yield Problem(
-                "unknown_decorator", step, f"{_owner(step)}: unknown decorator '{decorator.name}'",
+                "unknown_decorator",
+                step,
+                f"{_owner(step)}: unknown decorator '{decorator.name}'",
                 did_you_mean(decorator.name, names),
             )
 
@@ -32,7 +34,9 @@ def decorators_in_place(view: GraphView) -> Iterator[Problem]:
         if kind is not None and kind.level != ("flow" if step is None else "step"):
             cure = "metaflow(...)" if kind.level == "flow" else "the step(...) it is meant for"
             yield Problem(
-                "misplaced_decorator", step, f"{_owner(step)}: {decorator.name} is a decorator of a {kind.level}",
+                "misplaced_decorator",
+                step,
+                f"{_owner(step)}: {decorator.name} is a decorator of a {kind.level}",
                 f"Move it to {cure}.",
             )
 
@@ -50,7 +54,9 @@ def decorators_once(view: GraphView) -> Iterator[Problem]:
         for name, count in Counter(kinds).items():
             if count > 1:
                 yield Problem(
-                    "duplicate_decorator", step, f"{_owner(step)} has the decorator {name} {count} times",
+                    "duplicate_decorator",
+                    step,
+                    f"{_owner(step)} has the decorator {name} {count} times",
                     "Keep one of them, with all arguments.",
                 )
 
@@ -59,10 +65,15 @@ def decorators_agree(view: GraphView) -> Iterator[Problem]:
     for step, decorators in _owners(view):
         names = list(dict.fromkeys(kind.name for kind in map(_type, decorators) if kind is not None))
         for number, name in enumerate(names):
-            for other in names[number + 1:]:
-                if other in plugins("decorators").get(name).conflicts or name in plugins("decorators").get(other).conflicts:
+            for other in names[number + 1 :]:
+                if (
+                    other in plugins("decorators").get(name).conflicts
+                    or name in plugins("decorators").get(other).conflicts
+                ):
                     yield Problem(
-                        "conflicting_decorators", step, f"{_owner(step)}: {name} and {other} cannot be used together",
+                        "conflicting_decorators",
+                        step,
+                        f"{_owner(step)}: {name} and {other} cannot be used together",
                         "Keep one of them.",
                     )
 
@@ -73,7 +84,8 @@ def decorators_fit_transition(view: GraphView) -> Iterator[Problem]:
             kind = _type(decorator)
             if kind is not None and fan_out(step) in kind.not_on:
                 yield Problem(
-                    "decorator_not_on_transition", name,
+                    "decorator_not_on_transition",
+                    name,
                     f"step '{name}' {_FAN_OUT_WORDS[fan_out(step)]}, so it cannot have the decorator {kind.name}",
                     "Move the work that may fail to a step of its own before it.",
                 )
@@ -100,6 +112,10 @@ def _owner(step: str | None) -> str:
 
 
 RULES = (
-    decorators_known, decorators_in_place, decorator_arguments, decorators_once, decorators_agree,
+    decorators_known,
+    decorators_in_place,
+    decorator_arguments,
+    decorators_once,
+    decorators_agree,
     decorators_fit_transition,
 )

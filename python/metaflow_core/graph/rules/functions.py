@@ -35,7 +35,9 @@ def language_known(view: GraphView) -> Iterator[Problem]:
     for name, step in view.steps.items():
         if step.language not in LANGUAGES:
             yield Problem(
-                "unknown_language", name, f"step '{name}' is written in an unknown language '{step.language}'",
+                "unknown_language",
+                name,
+                f"step '{name}' is written in an unknown language '{step.language}'",
                 "Known: " + ", ".join(LANGUAGES) + ".",
             )
 

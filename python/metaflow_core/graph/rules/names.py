@@ -29,7 +29,9 @@ def step_names_twice(view: GraphView) -> Iterator[Problem]:
     for name, count in Counter(step.name for step in view.spec.steps).items():
         if count > 1:
             yield Problem(
-                "duplicate_step", name, f"step '{name}' is defined {count} times",
+                "duplicate_step",
+                name,
+                f"step '{name}' is defined {count} times",
                 "Give each step its own name.",
             )
 
@@ -40,7 +42,8 @@ def step_names_by_case(view: GraphView) -> Iterator[Problem]:
         other = first.setdefault(name.lower(), name)
         if other != name:
             yield Problem(
-                "step_names_differ_by_case", name,
+                "step_names_differ_by_case",
+                name,
                 f"steps '{other}' and '{name}' differ in upper and lower case only",
                 "Rename one of them: macOS and Windows keep both in the same folder.",
             )
@@ -55,7 +58,9 @@ def artifact_names(view: GraphView) -> Iterator[Problem]:
             complaint = None if artifact is None else name_complaint(artifact)
             if complaint:
                 yield Problem(
-                    "bad_artifact_name", name, f"step '{name}': the {role} artifact '{artifact}' {complaint}",
+                    "bad_artifact_name",
+                    name,
+                    f"step '{name}': the {role} artifact '{artifact}' {complaint}",
                     _cure(artifact),
                 )
 

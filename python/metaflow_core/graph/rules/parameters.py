@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ...nearest import did_you_mean
+from ...r_literal import r_literal
 from ..names import name_complaint, repaired
 from ..parameter import PARAMETER_TYPES
 from ..parameter_value import TYPE_WORDS, accepts
@@ -20,7 +21,9 @@ def parameter_names(view: GraphView) -> Iterator[Problem]:
         complaint = name_complaint(parameter.name)
         if complaint:
             better = repaired(parameter.name)
-            hint = f"Call it '{better}', for example." if better and better != parameter.name else "Choose another name."
+            hint = (
+                f"Call it '{better}', for example." if better and better != parameter.name else "Choose another name."
+            )
             yield Problem("bad_parameter_name", None, f"the parameter name '{parameter.name}' {complaint}", hint)
 
 
@@ -28,7 +31,9 @@ def parameter_names_twice(view: GraphView) -> Iterator[Problem]:
     for name, count in Counter(parameter.name for parameter in view.spec.parameters).items():
         if count > 1:
             yield Problem(
-                "duplicate_parameter", None, f"parameter '{name}' is defined {count} times",
+                "duplicate_parameter",
+                None,
+                f"parameter '{name}' is defined {count} times",
                 "Give each parameter its own name.",
             )
 
@@ -40,7 +45,8 @@ def parameter_options(view: GraphView) -> Iterator[Problem]:
         other = first.setdefault(parameter.name.lower(), parameter.name)
         if other != parameter.name:
             yield Problem(
-                "parameter_names_differ_by_case", None,
+                "parameter_names_differ_by_case",
+                None,
                 f"parameters '{other}' and '{parameter.name}' differ in upper and lower case only",
                 "Rename one of them, they are easily mixed up on the command line.",
             )
@@ -50,7 +56,9 @@ def parameter_types(view: GraphView) -> Iterator[Problem]:
     for parameter in view.spec.parameters:
         if parameter.type is not None and parameter.type not in PARAMETER_TYPES:
             yield Problem(
-                "unknown_parameter_type", None, f"parameter '{parameter.name}' has an unknown type '{parameter.type}'",
+                "unknown_parameter_type",
+                None,
+                f"parameter '{parameter.name}' has an unknown type '{parameter.type}'",
                 did_you_mean(parameter.type, PARAMETER_TYPES),
             )
 
@@ -59,7 +67,9 @@ def required_without_default(view: GraphView) -> Iterator[Problem]:
     for parameter in view.spec.parameters:
         if parameter.required and parameter.has_default and parameter.default is not None:
             yield Problem(
-                "required_with_default", None, f"parameter '{parameter.name}' is required and has a default",
+                "required_with_default",
+                None,
+                f"parameter '{parameter.name}' is required and has a default",
                 "Remove required = TRUE or the default: with a default it need not be given.",
             )
 
@@ -68,27 +78,34 @@ def defaults_fit(view: GraphView) -> Iterator[Problem]:
     for parameter in view.spec.parameters:
         if parameter.type in PARAMETER_TYPES and parameter.default is not None and not accepts(parameter):
             yield Problem(
-                "bad_default", None,
-                f"the default of parameter '{parameter.name}' is not {TYPE_WORDS[parameter.type]}: {parameter.default!r}",
+                "bad_default",
+                None,
+                f"the default of parameter '{parameter.name}' must be {TYPE_WORDS[parameter.type]}, "
+                f"not {r_literal(parameter.default)}",
                 "Change the default or the type.",
             )
 
 
-def separators_need_text(view: GraphView) -> Iterator[Problem]:
+def separators_split_text(view: GraphView) -> Iterator[Problem]:
     for parameter in view.spec.parameters:
-        if parameter.separator is not None and (parameter.type not in (None, "str") or not parameter.separator):
-            yield Problem(
-                "bad_separator", None, f"parameter '{parameter.name}': a separator splits a text, not {parameter.type}"
-                if parameter.separator else f"parameter '{parameter.name}' has an empty separator",
-                'Use type = "str" with a separator such as ",".',
-            )
+        if parameter.separator is None:
+            continue
+        if parameter.separator == "":
+            message = f"parameter '{parameter.name}' has an empty separator"
+        elif parameter.type not in (None, "str"):
+            message = f"parameter '{parameter.name}' has a separator, but is of type {parameter.type}"
+        else:
+            continue
+        yield Problem("bad_separator", None, message, 'A separator such as "," splits a parameter of type "str".')
 
 
 def flags_are_bool(view: GraphView) -> Iterator[Problem]:
     for parameter in view.spec.parameters:
         if parameter.is_flag and parameter.type not in (None, "bool"):
             yield Problem(
-                "flag_not_bool", None, f"parameter '{parameter.name}' is a flag of type {parameter.type}",
+                "flag_not_bool",
+                None,
+                f"parameter '{parameter.name}' is a flag of type {parameter.type}",
                 'A flag has type = "bool".',
             )
 
@@ -100,12 +117,21 @@ def parameters_are_read_only(view: GraphView) -> Iterator[Problem]:
             variable = decorator.args.get("var")
             if decorator.name == "catch" and isinstance(variable, str) and variable in parameters:
                 yield Problem(
-                    "parameter_assigned", name, f"step '{name}': catch would overwrite the parameter '{variable}'",
+                    "parameter_assigned",
+                    name,
+                    f"step '{name}': catch would overwrite the parameter '{variable}'",
                     "Choose another name for var: parameters are read-only.",
                 )
 
 
 RULES = (
-    parameter_names, parameter_names_twice, parameter_options, parameter_types, required_without_default, defaults_fit,
-    separators_need_text, flags_are_bool, parameters_are_read_only,
+    parameter_names,
+    parameter_names_twice,
+    parameter_options,
+    parameter_types,
+    required_without_default,
+    defaults_fit,
+    separators_split_text,
+    flags_are_bool,
+    parameters_are_read_only,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...nearest import did_you_mean
 from ..problem import Problem
-from ..view import GraphView, fan_out, targets
+from ..view import GraphView, targets
 
 __all__ = ["RULES"]
 
@@ -14,7 +14,9 @@ __all__ = ["RULES"]
 def no_steps(view: GraphView) -> Iterator[Problem]:
     if not view.steps:
         yield Problem(
-            "no_steps", None, "the flow has no steps",
+            "no_steps",
+            None,
+            "the flow has no steps",
             'Add at least step(step = "start", next_step = "end") and step(step = "end").',
         )
 
@@ -34,19 +36,25 @@ def end_goes_nowhere(view: GraphView) -> Iterator[Problem]:
         return
     if targets(step):
         yield Problem(
-            "end_with_next", "end", "step 'end' goes on to " + _listed(targets(step)),
+            "end_with_next",
+            "end",
+            "step 'end' goes on to " + _listed(targets(step)),
             "Remove next_step from 'end': it is the last step.",
         )
     elif step.foreach is not None or step.switch is not None:
         what = "a condition" if step.foreach is None else f"a foreach over '{step.foreach}'"
-        yield Problem("end_with_next", "end", f"step 'end' has {what}", "Remove it from 'end', or put it on a step before.")
+        yield Problem(
+            "end_with_next", "end", f"step 'end' has {what}", "Remove it from 'end', or put it on a step before."
+        )
 
 
 def start_is_first(view: GraphView) -> Iterator[Problem]:
     sources = view.incoming.get("start", ())
     if sources and not any("start" in path for path in view.cycles):
         yield Problem(
-            "start_with_incoming", "start", f"step 'start' comes after {_listed(sources)}",
+            "start_with_incoming",
+            "start",
+            f"step 'start' comes after {_listed(sources)}",
             "Nothing can go back to 'start': it is the first step.",
         )
 
@@ -55,7 +63,9 @@ def others_go_on(view: GraphView) -> Iterator[Problem]:
     for name, step in view.steps.items():
         if name != "end" and not targets(step):
             yield Problem(
-                "no_next", name, f"step '{name}' does not say where it goes next",
+                "no_next",
+                name,
+                f"step '{name}' does not say where it goes next",
                 f'Add next_step = "..." to step "{name}"; only \'end\' has none.',
             )
 
@@ -65,7 +75,9 @@ def targets_exist(view: GraphView) -> Iterator[Problem]:
         for to in targets(step):
             if to not in view.steps:
                 yield Problem(
-                    "unknown_next", name, f"step '{name}' goes to '{to}', which does not exist",
+                    "unknown_next",
+                    name,
+                    f"step '{name}' goes to '{to}', which does not exist",
                     did_you_mean(to, view.steps) or f'Add step(step = "{to}", ...).',
                 )
 
@@ -74,7 +86,9 @@ def targets_once(view: GraphView) -> Iterator[Problem]:
     for name, step in view.steps.items():
         for to in sorted({to for to in step.next if step.next.count(to) > 1}):
             yield Problem(
-                "next_twice", name, f"step '{name}' goes to '{to}' more than once",
+                "next_twice",
+                name,
+                f"step '{name}' goes to '{to}' more than once",
                 f"Name '{to}' once in next_step; to run it several times use foreach.",
             )
 
@@ -83,7 +97,8 @@ def foreach_has_one_target(view: GraphView) -> Iterator[Problem]:
     for name, step in view.steps.items():
         if step.foreach is not None and step.switch is None and len(set(step.next)) > 1:
             yield Problem(
-                "foreach_with_branch", name,
+                "foreach_with_branch",
+                name,
                 f"step '{name}' has both a foreach over '{step.foreach}' and several next steps ({_listed(step.next)})",
                 "A foreach goes to one step. Let that step branch, or branch first and foreach in each branch.",
             )
@@ -93,7 +108,8 @@ def foreach_is_no_switch(view: GraphView) -> Iterator[Problem]:
     for name, step in view.steps.items():
         if step.foreach is not None and step.switch is not None:
             yield Problem(
-                "foreach_with_switch", name,
+                "foreach_with_switch",
+                name,
                 f"step '{name}' has both a foreach over '{step.foreach}' and a condition",
                 "Split it into two steps: one decides, the other one has the foreach.",
             )
@@ -103,7 +119,9 @@ def switch_has_cases(view: GraphView) -> Iterator[Problem]:
     for name, step in view.steps.items():
         if step.switch is not None and not step.switch.cases:
             yield Problem(
-                "switch_without_cases", name, f"step '{name}' has a condition but no cases",
+                "switch_without_cases",
+                name,
+                f"step '{name}' has a condition but no cases",
                 'Name the cases: next_step = list(yes = "a", no = "b").',
             )
 
@@ -112,7 +130,8 @@ def switch_agrees_with_next(view: GraphView) -> Iterator[Problem]:
     for name, step in view.steps.items():
         if step.switch is not None and set(step.next) != set(step.switch.cases.values()):
             yield Problem(
-                "switch_next_mismatch", name,
+                "switch_next_mismatch",
+                name,
                 f"step '{name}': the next steps ({_listed(step.next) or 'none'}) are not the targets of its cases",
                 'Give the targets by next_step = list(yes = "a", no = "b") only.',
             )
@@ -123,6 +142,15 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 RULES = (
-    no_steps, start_and_end, start_is_first, end_goes_nowhere, others_go_on, targets_exist, targets_once,
-    foreach_has_one_target, foreach_is_no_switch, switch_has_cases, switch_agrees_with_next,
+    no_steps,
+    start_and_end,
+    start_is_first,
+    end_goes_nowhere,
+    others_go_on,
+    targets_exist,
+    targets_once,
+    foreach_has_one_target,
+    foreach_is_no_switch,
+    switch_has_cases,
+    switch_agrees_with_next,
 )
