@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Tuple
 
 from .errors import InvalidPathspec
 
@@ -39,13 +38,13 @@ class Pathspec:
     """A pathspec in parts; the parts after its level are None. `str()` gives it back."""
 
     flow: str
-    run: Optional[str] = None
-    step: Optional[str] = None
-    task: Optional[str] = None
-    artifact: Optional[str] = None
+    run: str | None = None
+    step: str | None = None
+    task: str | None = None
+    artifact: str | None = None
 
     @property
-    def parts(self) -> Tuple[str, ...]:
+    def parts(self) -> tuple[str, ...]:
         return tuple(part for part in (self.flow, self.run, self.step, self.task, self.artifact) if part is not None)
 
     @property
@@ -62,7 +61,7 @@ def is_name(text: str) -> bool:
     return isinstance(text, str) and _NAME.match(text) is not None
 
 
-def parse_pathspec(text: str, level: Optional[str] = None) -> Pathspec:
+def parse_pathspec(text: str, level: str | None = None) -> Pathspec:
     """Read "F/12/fit/7". InvalidPathspec when it cannot be read, or is not of the wanted `level`."""
     if not isinstance(text, str) or not text:
         raise InvalidPathspec(f"{text!r} is not a pathspec", hint=_shape(level))
@@ -73,7 +72,8 @@ def parse_pathspec(text: str, level: Optional[str] = None) -> Pathspec:
         _check_part(text, name, part)
     if level is not None and len(parts) != LEVELS.index(level) + 1:
         raise InvalidPathspec(
-            f"{text!r} is the pathspec of {_article(LEVELS[len(parts) - 1])}, not of {_article(level)}", hint=_shape(level)
+            f"{text!r} is the pathspec of {_article(LEVELS[len(parts) - 1])}, not of {_article(level)}",
+            hint=_shape(level),
         )
     return Pathspec(*parts)
 
@@ -90,7 +90,7 @@ def _article(level: str) -> str:
     return f"an {level}" if level[0] in "aeiou" else f"a {level}"
 
 
-def _shape(level: Optional[str]) -> str:
+def _shape(level: str | None) -> str:
     example = ("Flow", "12", "step", "7", "artifact")
     if level is None:
         return "A pathspec is Flow, Flow/12, Flow/12/step, Flow/12/step/7 or Flow/12/step/7/artifact."

@@ -2,16 +2,21 @@ import gzip
 import io
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
-
 from metaflow_core.client import Session
 from metaflow_core.errors import Corrupted, NotFound, StoreError
 from metaflow_core.settings import load_settings
 from metaflow_core.store.package import extract_package, pack_files, read_package_file
 from suites.made_runs import RunMaker
 
-FILES = {"flow.R": b"library(metaflow)\n", "R/fit.R": b"fit <- 1\n", "data/x.bin": b"\x00\xff", "gr\xc3\xb6\xc3\x9fe.R".encode("latin1").decode("utf8"): b"1\n"}
+FILES = {
+    "flow.R": b"library(metaflow)\n",
+    "R/fit.R": b"fit <- 1\n",
+    "data/x.bin": b"\x00\xff",
+    "gr\xc3\xb6\xc3\x9fe.R".encode("latin1").decode("utf8"): b"1\n",
+}
 
 
 @pytest.fixture
@@ -38,7 +43,9 @@ def session(tmp_path):
 @pytest.fixture(params=["tar", "gzip"])
 def packed(request, session, package):
     data = package if request.param == "tar" else gzip.compress(package, mtime=0)
-    RunMaker(session.store, package=session.store.blobs.put_bytes(data), code=session.store.blobs.put_bytes(b"functions"))
+    RunMaker(
+        session.store, package=session.store.blobs.put_bytes(data), code=session.store.blobs.put_bytes(b"functions")
+    )
     return session
 
 
@@ -57,13 +64,13 @@ def test_files_of_a_run(packed):
 def test_a_file_that_is_not_in_the_package(packed):
     with pytest.raises(NotFound) as caught:
         packed.code_file("F/1", "flow.r2")
-    assert "Did you mean 'flow.R'?" == caught.value.hint
+    assert caught.value.hint == "Did you mean 'flow.R'?"
 
 
 def test_extracting(packed, tmp_path):
     target = tmp_path / "new" / "place"
     paths = packed.code_extract("F/1", str(target))
-    assert {os.path.relpath(path, target): open(path, "rb").read() for path in paths} == FILES
+    assert {os.path.relpath(path, target): Path(path).read_bytes() for path in paths} == FILES
     with pytest.raises(StoreError) as caught:
         packed.code_extract("F/1", str(target))
     assert "exists already" in caught.value.message

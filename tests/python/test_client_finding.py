@@ -1,7 +1,6 @@
 """What is said about what is not there, or may not be seen."""
 
 import pytest
-
 from metaflow_core.client import Session
 from metaflow_core.errors import InvalidPathspec, NamespaceMismatch, NotFound
 from metaflow_core.settings import load_settings
@@ -26,13 +25,17 @@ def test_an_empty_store(session):
     assert session.latest_run("F") is None
     error = refusal(NotFound, session.run, "F/1")
     assert error.message == f"there is no flow 'F' in the datastore at {session.store.storage.root}"
-    assert "no runs at all" in error.hint and "METAFLOW_DATASTORE_ROOT" in error.hint
+    assert "no runs" in error.hint and "METAFLOW_DATASTORE_ROOT" in error.hint
 
 
 def test_a_flow_that_does_not_exist(session):
     RunMaker(session.store, flow="BranchFlow")
-    for call in (lambda: session.flow("BrnchFlow"), lambda: session.runs("BrnchFlow"), lambda: session.run("BrnchFlow/1"),
-                 lambda: session.run("BrnchFlow/latest_run")):
+    for call in (
+        lambda: session.flow("BrnchFlow"),
+        lambda: session.runs("BrnchFlow"),
+        lambda: session.run("BrnchFlow/1"),
+        lambda: session.run("BrnchFlow/latest_run"),
+    ):
         assert refusal(NotFound, call).hint == "Did you mean 'BranchFlow'?"
 
 
@@ -87,8 +90,18 @@ def test_artifacts_of_what_has_not_finished(session):
 
 
 @pytest.mark.parametrize(
-    "call, pathspec", [("run", "F"), ("run", "F/1/a"), ("task", "F/1"), ("tasks", "F"), ("flow", "F/1"), ("locate", "F/1"), ("log", "F/1"),
-                       ("artifacts", "F/1/a"), ("add_tags", "F")]
+    "call, pathspec",
+    [
+        ("run", "F"),
+        ("run", "F/1/a"),
+        ("task", "F/1"),
+        ("tasks", "F"),
+        ("flow", "F/1"),
+        ("locate", "F/1"),
+        ("log", "F/1"),
+        ("artifacts", "F/1/a"),
+        ("add_tags", "F"),
+    ],
 )
 def test_a_pathspec_of_the_wrong_level(session, call, pathspec):
     RunMaker(session.store).branch()
@@ -147,10 +160,18 @@ def test_a_namespace_shows_its_runs_only(two_users):
 def test_what_is_outside_is_named_with_the_cure(two_users):
     two_users.namespace = "user:alice"
     calls = [
-        lambda: two_users.run("F/2"), lambda: two_users.steps("F/2"), lambda: two_users.tasks("F/2/a"),
-        lambda: two_users.task("F/2/a/2"), lambda: two_users.locate("F/2/a/2/x"), lambda: two_users.log("F/2/a/2"),
-        lambda: two_users.add_tags("F/2", ["x"]), lambda: two_users.artifacts("F/2"), lambda: two_users.children("F/2/start/1"),
-        lambda: two_users.code_files("F/2"), lambda: two_users.spec("F/2"), lambda: two_users.condition("F/2/a/2"),
+        lambda: two_users.run("F/2"),
+        lambda: two_users.steps("F/2"),
+        lambda: two_users.tasks("F/2/a"),
+        lambda: two_users.task("F/2/a/2"),
+        lambda: two_users.locate("F/2/a/2/x"),
+        lambda: two_users.log("F/2/a/2"),
+        lambda: two_users.add_tags("F/2", ["x"]),
+        lambda: two_users.artifacts("F/2"),
+        lambda: two_users.children("F/2/start/1"),
+        lambda: two_users.code_files("F/2"),
+        lambda: two_users.spec("F/2"),
+        lambda: two_users.condition("F/2/a/2"),
     ]
     for call in calls:
         error = refusal(NamespaceMismatch, call)

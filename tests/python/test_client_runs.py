@@ -3,7 +3,6 @@ import os
 import time
 
 import pytest
-
 from metaflow_core.client import Session
 from metaflow_core.errors import UnknownOption
 from metaflow_core.settings import load_settings
@@ -44,10 +43,25 @@ def test_everything_about_a_run(session):
 def test_everything_is_json(session):
     RunMaker(session.store).branch()
     answers = [
-        session.flows(), session.flow("F"), session.runs(), session.run("F/1"), session.latest_run("F"), session.spec("F/1"),
-        session.steps("F/1"), session.step("F/1/a"), session.tasks("F/1"), session.task("F/1/a/2"), session.attempts("F/1/a/2"),
-        session.artifacts("F/1"), session.locate("F/1/end/5/x"), session.log("F/1/a/2"), session.loglines("F/1"),
-        session.parents("F/1/a/2"), session.children("F/1/a/2"), session.add_tags("F/1", ["t"]), session.reindex(),
+        session.flows(),
+        session.flow("F"),
+        session.runs(),
+        session.run("F/1"),
+        session.latest_run("F"),
+        session.spec("F/1"),
+        session.steps("F/1"),
+        session.step("F/1/a"),
+        session.tasks("F/1"),
+        session.task("F/1/a/2"),
+        session.attempts("F/1/a/2"),
+        session.artifacts("F/1"),
+        session.locate("F/1/end/5/x"),
+        session.log("F/1/a/2"),
+        session.loglines("F/1"),
+        session.parents("F/1/a/2"),
+        session.children("F/1/a/2"),
+        session.add_tags("F/1", ["t"]),
+        session.reindex(),
     ]
     assert json.loads(json.dumps(answers, allow_nan=False)) == answers
 
@@ -187,7 +201,9 @@ def test_a_run_without_a_spec_shows_what_ran(session):
 def test_a_step_that_was_running_when_its_run_ended(session, end, shown):
     made = RunMaker(session.store)
     made.started("start")
-    session.store.index.record_tasks([{"flow": "F", "run": "1", "step": "start", "task": "1", "attempt": 0, "status": "running"}])
+    session.store.index.record_tasks(
+        [{"flow": "F", "run": "1", "step": "start", "task": "1", "attempt": 0, "status": "running"}]
+    )
     if end:
         made.finish(end)
     assert session.step("F/1/start")["status"] == shown

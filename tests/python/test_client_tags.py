@@ -1,5 +1,4 @@
 import pytest
-
 from metaflow_core.client import Session
 from metaflow_core.errors import UnknownOption
 from metaflow_core.settings import load_settings
@@ -16,7 +15,11 @@ def session(tmp_path):
 
 
 def test_tags_are_added_removed_and_replaced(session):
-    assert session.add_tags("F/1", ["b", "a", "b"]) == {"pathspec": "F/1", "tags": ["a", "b", "first"], "system_tags": ["user:alice"]}
+    assert session.add_tags("F/1", ["b", "a", "b"]) == {
+        "pathspec": "F/1",
+        "tags": ["a", "b", "first"],
+        "system_tags": ["user:alice"],
+    }
     assert session.remove_tags("F/1", ["a", "never there"])["tags"] == ["b", "first"]
     assert session.replace_tags("F/1", ["b", "first"], ["c"])["tags"] == ["c"]
     assert session.run("F/1")["tags"] == session.runs("F")[0]["tags"] == ["c"]
@@ -48,14 +51,16 @@ def test_what_cannot_be_a_tag(session, tag):
     assert session.run("F/1")["tags"] == ["first"]
 
 
-@pytest.mark.parametrize("tag", ["größe", "数据", "a b", "key:value", "x" * 500, "it's \"quoted\"", "100%_"])
+@pytest.mark.parametrize("tag", ["größe", "数据", "a b", "key:value", "x" * 500, 'it\'s "quoted"', "100%_"])
 def test_what_can_be_a_tag(session, tag):
     session.add_tags("F/1", [tag])
     assert [row["run"] for row in session.runs("F", {"tags_all": [tag]})] == ["1"]
 
 
 def test_two_sessions_change_tags_at_once(session):
-    in_processes(2, """
+    in_processes(
+        2,
+        """
         from metaflow_core.client import Session
         from metaflow_core.settings import load_settings
         session = Session(load_settings(arguments={"datastore_root": sys.argv[1]}))
@@ -63,7 +68,9 @@ def test_two_sessions_change_tags_at_once(session):
         for n in range(15):
             session.add_tags("F/1", [f"{me}-{n}", f"{me}-gone"])
             session.remove_tags("F/1", [f"{me}-gone"])
-    """, session.store.storage.root)
+    """,
+        session.store.storage.root,
+    )
     expected = sorted(["first", *(f"{p}-{n}" for p in range(2) for n in range(15))])
     assert session.run("F/1")["tags"] == expected
     assert session.runs("F")[0]["tags"] == expected

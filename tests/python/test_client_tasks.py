@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from metaflow_core.client import Session
 from metaflow_core.errors import Corrupted, InvalidPathspec, NotFound, UnknownOption
 from metaflow_core.settings import load_settings
@@ -24,13 +23,19 @@ def branch(session):
 def fan_out(session, count=12):
     """start/1, then `count` tasks of fit, then join."""
     steps = [
-        {"name": "start", "next": ["fit"], "foreach": "grid"}, {"name": "fit", "next": ["join"]},
+        {"name": "start", "next": ["fit"], "foreach": "grid"},
+        {"name": "fit", "next": ["join"]},
         {"name": "join", "next": [], "join": True},
     ]
     made = RunMaker(session.store, steps=steps)
     made.task("start", artifacts={"grid": made.artifact(b"grid")})
     fits = [
-        made.task("fit", ["start/1"], position=f"fit[{n}]", stack=[{"step": "start", "var": "grid", "index": n, "count": count}])
+        made.task(
+            "fit",
+            ["start/1"],
+            position=f"fit[{n}]",
+            stack=[{"step": "start", "var": "grid", "index": n, "count": count}],
+        )
         for n in range(count)
     ]
     made.task("join", [f"fit/{task}" for task in fits])
@@ -42,7 +47,11 @@ def fan_out(session, count=12):
 
 def test_tasks_of_a_run_come_in_the_order_of_the_flow(session, branch):
     assert [row["pathspec"] for row in session.tasks("F/1")] == [
-        "F/1/start/1", "F/1/a/2", "F/1/b/3", "F/1/join/4", "F/1/end/5"
+        "F/1/start/1",
+        "F/1/a/2",
+        "F/1/b/3",
+        "F/1/join/4",
+        "F/1/end/5",
     ]
     assert [row["pathspec"] for row in session.tasks("F/1/a")] == ["F/1/a/2"]
 
@@ -57,7 +66,9 @@ def test_tasks_of_a_foreach_come_in_order_with_their_index(session):
     assert len(session.tasks("F/1", status="done")) == 14
 
 
-@pytest.mark.parametrize("position, index", [("fit", None), ("fit[3]", 3), ("fit[3][0]", 0), ("loop#2", None), ("loop[4]#2", 4)])
+@pytest.mark.parametrize(
+    "position, index", [("fit", None), ("fit[3]", 3), ("fit[3][0]", 0), ("loop#2", None), ("loop[4]#2", 4)]
+)
 def test_the_index_is_the_innermost(session, position, index):
     RunMaker(session.store).task("start", position=position)
     assert session.tasks("F/1")[0]["index"] == session.task("F/1/start/1")["index"] == index
@@ -66,7 +77,13 @@ def test_the_index_is_the_innermost(session, position, index):
 def test_everything_about_a_task(session, branch):
     task = session.task("F/1/join/4")
     assert task["pathspec"] == "F/1/join/4"
-    assert (task["status"], task["ok"], task["finished"], task["attempt"], task["attempts"]) == ("done", True, True, 0, [0])
+    assert (task["status"], task["ok"], task["finished"], task["attempt"], task["attempts"]) == (
+        "done",
+        True,
+        True,
+        0,
+        [0],
+    )
     assert task["parents"] == ["F/1/a/2", "F/1/b/3"]
     assert task["usage"]["max_rss_bytes"] == 1024 and task["seed"] == 5
     assert task["artifact_names"] == ["best", "x"]
@@ -74,10 +91,23 @@ def test_everything_about_a_task(session, branch):
 
 
 def test_a_task_that_failed(session):
-    error = {"classes": ["simpleError", "error", "condition"], "message": "broken", "call": "f(x)", "cause": "error", "frames": [], "condition": None}
+    error = {
+        "classes": ["simpleError", "error", "condition"],
+        "message": "broken",
+        "call": "f(x)",
+        "cause": "error",
+        "frames": [],
+        "condition": None,
+    }
     RunMaker(session.store).task("start", ok=False, error=error, exit=1)
     task = session.task("F/1/start/1")
-    assert (task["status"], task["ok"], task["cause"], task["message"], task["exit"]) == ("failed", False, "error", "broken", 1)
+    assert (task["status"], task["ok"], task["cause"], task["message"], task["exit"]) == (
+        "failed",
+        False,
+        "error",
+        "broken",
+        1,
+    )
     assert task["error"] == error
     assert session.condition("F/1/start/1") is None
 
@@ -321,7 +351,9 @@ def test_bytes_that_are_no_text(session):
 def test_lines_know_where_they_come_from(session, branch):
     lines = session.loglines("F/1")
     assert [(line["step"], line["task"], line["stream"], line["line"]) for line in lines] == [
-        ("start", "1", "stdout", "hello"), ("start", "1", "stdout", "from start"), ("b", "3", "stderr", "careful")
+        ("start", "1", "stdout", "hello"),
+        ("start", "1", "stdout", "from start"),
+        ("b", "3", "stderr", "careful"),
     ]
     assert session.loglines("F/1/b") == session.loglines("F/1/b/3") == lines[2:]
     assert session.loglines("F/1", ["stdout"]) == lines[:2]

@@ -2,7 +2,6 @@ import os
 import sqlite3
 
 import pytest
-
 from metaflow_core.errors import InternalError, StoreTooNew
 from metaflow_core.indexes import check_plugin
 from metaflow_core.indexes.sqlite import SqliteIndex
@@ -49,7 +48,9 @@ class TestSqliteIndex(IndexSuite):
         assert index.run_ids("F") == {"3", "7"}
 
     @pytest.mark.parametrize("verb", ["read", "write"])
-    @pytest.mark.parametrize("garbage", [b"this is not a database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 8000])
+    @pytest.mark.parametrize(
+        "garbage", [b"this is not a database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 8000]
+    )
     def test_a_damaged_file_is_thrown_away(self, open_index, path, garbage, verb):
         first = open_index()
         self.put(first)
@@ -106,20 +107,27 @@ class TestSqliteIndex(IndexSuite):
         assert index.run_ids("F") == {"1", "2", "3"}
 
     def test_eight_processes_open_a_new_index_and_write_at_once(self, path):
-        in_processes(8, """
+        in_processes(
+            8,
+            """
             from metaflow_core.indexes.sqlite import SqliteIndex
             index = SqliteIndex(sys.argv[1], lambda index: None)
             for n in range(20):
-                index.record_tasks([{"flow": "F", "run": "1", "step": f"s{sys.argv[2]}", "task": str(n), "attempt": 0, "status": "done"}])
+                row = {"flow": "F", "run": "1", "step": f"s{sys.argv[2]}", "task": n, "attempt": 0, "status": "done"}
+                index.record_tasks([row])
                 assert index.counts("F", "1")[f"s{sys.argv[2]}"] == {"done": n + 1}
-        """, path)
+        """,
+            path,
+        )
         index = SqliteIndex(path, no_fill)
         assert index.counts("F", "1") == {f"s{n}": {"done": 20} for n in range(8)}
 
     def test_ten_thousand_runs(self, index):
         import time
 
-        index.record_runs((run_record(str(n)), status_record("completed"), tags_record(["t"])) for n in range(1, 10_001))
+        index.record_runs(
+            (run_record(str(n)), status_record("completed"), tags_record(["t"])) for n in range(1, 10_001)
+        )
         started = time.perf_counter()
         assert len(index.runs("F")) == 10_000
         everything = time.perf_counter() - started

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from metaflow_core.errors import InternalError, StoreConflict, StoreError, UnknownOption
 from metaflow_core.registry import plugins
 from metaflow_core.storages import check_plugin
@@ -170,7 +169,9 @@ class TestLocalStorage(StorageSuite):
 
     def test_processes_that_count_together_lose_nothing(self, storage):
         storage.write("n", b"0")
-        in_processes(4, """
+        in_processes(
+            4,
+            """
             from metaflow_core.storages.local import LocalStorage
             from metaflow_core.errors import StoreConflict
             storage = LocalStorage(sys.argv[1])
@@ -182,7 +183,9 @@ class TestLocalStorage(StorageSuite):
                         break
                     except StoreConflict:
                         pass
-        """, storage.root)
+        """,
+            storage.root,
+        )
         assert storage.read("n") == b"100"
 
     @pytest.mark.parametrize("verb", ["write", "write_if"])
@@ -191,7 +194,10 @@ class TestLocalStorage(StorageSuite):
         # a reader finds 2 MB of one letter.
         storage.write("k", b"a" * 2_000_000)
         process = subprocess.Popen(
-            [sys.executable, "-c", script("""
+            [
+                sys.executable,
+                "-c",
+                script("""
                 import itertools
                 from metaflow_core.storages.local import LocalStorage
                 storage = LocalStorage(sys.argv[1])
@@ -202,7 +208,10 @@ class TestLocalStorage(StorageSuite):
                     else:
                         storage.write_if("k", data, storage.read_versioned("k")[1])
                     print("wrote", flush=True)
-            """), storage.root, verb],
+            """),
+                storage.root,
+                verb,
+            ],
             stdout=subprocess.PIPE,
         )
         for _ in range(5):
@@ -226,7 +235,20 @@ class counted:
         self.calls = []
 
     def __enter__(self):
-        self.names = ["open", "write", "close", "replace", "link", "unlink", "stat", "read", "mkdir", "fsync", "scandir", "listdir"]
+        self.names = [
+            "open",
+            "write",
+            "close",
+            "replace",
+            "link",
+            "unlink",
+            "stat",
+            "read",
+            "mkdir",
+            "fsync",
+            "scandir",
+            "listdir",
+        ]
         self.real = {name: getattr(self.module, name) for name in self.names}
         for name in self.names:
             setattr(self.module, name, self._recorder(name))

@@ -2,7 +2,6 @@ import hashlib
 import os
 
 import pytest
-
 from metaflow_core.errors import Corrupted, NotFound, StoreError
 from metaflow_core.storages.local import LocalStorage
 from metaflow_core.storages.memory import MemoryStorage
@@ -101,7 +100,9 @@ def test_a_corrupt_blob_is_named(blobs, storage):
     digest = blobs.put_bytes(b"firstsecond")
     storage.write(blob_key(digest), b"firstsecxnd")
     for call in [
-        lambda: blobs.read(digest), lambda: blobs.read(digest, 0, 5), lambda: blobs.verify(digest),
+        lambda: blobs.read(digest),
+        lambda: blobs.read(digest, 0, 5),
+        lambda: blobs.verify(digest),
         lambda: blobs.read(digest, 5, 6, expect=digest_of(b"second")),
         lambda: blobs.verify(digest, 5, 6, digest_of(b"second")),
     ]:

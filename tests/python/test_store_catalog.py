@@ -3,9 +3,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
-
 from metaflow_core.indexes.sqlite import SqliteIndex
 from metaflow_core.settings import load_settings
 from metaflow_core.storages.memory import MemoryStorage
@@ -62,8 +62,12 @@ def test_reindex_makes_the_index_equal_to_the_store(store):
     before = everything(store)
     index = store.index
     index.forget_runs("F", ["1"])
-    index.record_run({**store.runs.read_run("F", "2"), "run": "77"}, store.runs.read_status("F", "2"), {"version": 0, "tags": []})
-    index.record_run({**store.runs.read_run("F", "2"), "flow": "Gone"}, store.runs.read_status("F", "2"), {"version": 0, "tags": []})
+    index.record_run(
+        {**store.runs.read_run("F", "2"), "run": "77"}, store.runs.read_status("F", "2"), {"version": 0, "tags": []}
+    )
+    index.record_run(
+        {**store.runs.read_run("F", "2"), "flow": "Gone"}, store.runs.read_status("F", "2"), {"version": 0, "tags": []}
+    )
     assert store.reindex() == {"flows": 1, "runs": 2, "tasks": 10, "problems": []}
     assert everything(store) == before
 
@@ -76,14 +80,20 @@ def test_a_damaged_record_does_not_hide_the_others(store):
     store.index.forget_runs("F", ["1", "2", "3"])
     result = store.reindex()
     assert sorted(store.index.run_ids("F")) == ["1", "3"]
-    assert [problem.split(" ")[0] for problem in result["problems"]] == ["flows/F/2/status.json", "flows/F/3/fit/9/0/task.json"]
+    assert [problem.split(" ")[0] for problem in result["problems"]] == [
+        "flows/F/2/status.json",
+        "flows/F/3/fit/9/0/task.json",
+    ]
     catch_up_runs(store)
     assert sorted(store.index.run_ids("F")) == ["1", "3"]
 
 
 def test_a_rebuild_beside_running_writers_loses_nothing(local):
-    in_processes(3, """
+    in_processes(
+        3,
+        """
         import os
+        from contextlib import suppress
         sys.path.insert(0, sys.argv[2])
         from metaflow_core.settings import load_settings
         from metaflow_core.store.open import open_store
@@ -92,9 +102,13 @@ def test_a_rebuild_beside_running_writers_loses_nothing(local):
         for n in range(6):
             RunMaker(store).branch()
             if n == 3:
-                os.unlink(os.path.join(sys.argv[1], "index.db")) if os.path.exists(os.path.join(sys.argv[1], "index.db")) else None
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(sys.argv[1], "index.db"))
             store.reindex()
-    """, local.storage.root, os.path.dirname(os.path.abspath(__file__)))
+    """,
+        local.storage.root,
+        os.path.dirname(os.path.abspath(__file__)),
+    )
     catch_up_runs(local)
     assert local.index.run_ids("F") == {str(n) for n in range(1, 19)}
     assert {row["status"] for row in local.index.runs("F")} == {"completed"}
@@ -178,7 +192,9 @@ def test_what_a_task_record_says_in_a_row():
     assert task_row({**record, "ok": True, "origin": "F/1/s/1/0", "caught": "err"})["status"] == "cloned"
     assert task_row({**record, "ok": False, "error": {"cause": "oom", "message": "m"}})["status"] == "failed"
     assert task_row({**record, "ok": False}, last=False)["status"] == "retrying"
-    row = task_row({**record, "ok": False, "error": {"cause": "oom", "message": "m"}, "usage": {"max_rss_bytes": 5, "user": 2.5}})
+    row = task_row(
+        {**record, "ok": False, "error": {"cause": "oom", "message": "m"}, "usage": {"max_rss_bytes": 5, "user": 2.5}}
+    )
     assert (row["cause"], row["message"], row["max_rss_bytes"], row["user_seconds"]) == ("oom", "m", 5, 2.5)
 
 
@@ -191,14 +207,18 @@ def test_tags_change_in_the_store_and_in_the_index(store):
 
 def test_two_processes_change_tags_at_once(local):
     RunMaker(local).finish()
-    in_processes(2, """
+    in_processes(
+        2,
+        """
         from metaflow_core.settings import load_settings
         from metaflow_core.store.catalog import change_tags
         from metaflow_core.store.open import open_store
         store = open_store(load_settings(arguments={"datastore_root": sys.argv[1]}))
         for n in range(20):
             change_tags(store, "F", "1", lambda tags: tags | {f"{sys.argv[2]}-{n}"})
-    """, local.storage.root)
+    """,
+        local.storage.root,
+    )
     expected = sorted(f"{p}-{n}" for p in range(2) for n in range(20))
     assert local.runs.read_tags("F", "1")["tags"] == local.index.run("F", "1")["tags"] == expected
     assert local.index.unsettled() == []
@@ -209,7 +229,10 @@ def test_kill_9_at_any_moment_leaves_a_store_that_opens_and_lists(local):
     # a record is listed, and each task that was committed is found.
     for moment in range(10):
         process = subprocess.Popen(
-            [sys.executable, "-c", script("""
+            [
+                sys.executable,
+                "-c",
+                script("""
                 sys.path.insert(0, sys.argv[2])
                 from metaflow_core.settings import load_settings
                 from metaflow_core.store.open import open_store
@@ -218,14 +241,15 @@ def test_kill_9_at_any_moment_leaves_a_store_that_opens_and_lists(local):
                 print("ready", flush=True)
                 while True:
                     RunMaker(store).branch()
-            """), local.storage.root, os.path.dirname(os.path.abspath(__file__))],
+            """),
+                local.storage.root,
+                os.path.dirname(os.path.abspath(__file__)),
+            ],
             stdout=subprocess.PIPE,
         )
         process.stdout.readline()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.007 * moment)
-        except subprocess.TimeoutExpired:
-            pass
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()

@@ -3,12 +3,18 @@ import subprocess
 import sys
 
 import pytest
-
 from metaflow_core.store.liveness import HEARTBEAT_TIMEOUT_SECONDS, host_name, process_start, shown_status
 
 
 def status(**more):
-    return {"status": "running", "host": host_name(), "pid": os.getpid(), "pid_start": process_start(), "heartbeat_at": 0.0, **more}
+    return {
+        "status": "running",
+        "host": host_name(),
+        "pid": os.getpid(),
+        "pid_start": process_start(),
+        "heartbeat_at": 0.0,
+        **more,
+    }
 
 
 @pytest.fixture

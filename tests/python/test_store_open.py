@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
 from metaflow_core.client import Session
 from metaflow_core.errors import Corrupted, StoreError, StoreTooNew, UnknownOption
 from metaflow_core.settings import load_settings
@@ -39,7 +38,13 @@ def test_a_store_is_what_it_was_when_it_is_opened_again(settings):
     store = open_store(settings)
     assert store.runs.list_runs("F") == ["1"]
     assert sorted(os.listdir(settings.datastore_root)) == [
-        "blobs", "flows", "format.json", "index.db", "index.db-shm", "index.db-wal", "tmp",
+        "blobs",
+        "flows",
+        "format.json",
+        "index.db",
+        "index.db-shm",
+        "index.db-wal",
+        "tmp",
     ]
     assert store.index.run("F", "1")["status"] == "completed"
 

@@ -6,7 +6,6 @@ import sys
 import time
 
 import pytest
-
 from metaflow_core.errors import Corrupted, NotFound, StoreConflict, StoreError, StoreTooNew
 from metaflow_core.storages.local import LocalStorage
 from metaflow_core.storages.memory import MemoryStorage
@@ -75,10 +74,10 @@ def test_a_claim_that_was_killed_half_way_leaves_its_id_free(storage, runs):
     assert not runs.exists("F", "3")
 
 
-def test_a_record_that_is_no_json_claims_nothing(runs):
-    for value in (float("nan"), object(), {1, 2}):
-        with pytest.raises(StoreError):
-            runs.claim_run("F", lambda run: {**make_record(run), "seed": value})
+@pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
+def test_a_record_that_is_no_json_claims_nothing(runs, value):
+    with pytest.raises(StoreError):
+        runs.claim_run("F", lambda run: {**make_record(run), "seed": value})
     assert runs.list_runs("F") == []
 
 
@@ -93,13 +92,18 @@ def test_odd_folders_are_no_runs(runs, storage):
 @pytest.mark.parametrize("processes, each", [(8, 10)])
 def test_processes_race_for_run_ids(tmp_path, processes, each):
     root = str(tmp_path / "root")
-    outputs = in_processes(processes, """
+    outputs = in_processes(
+        processes,
+        """
         from metaflow_core.storages.local import LocalStorage
         from metaflow_core.store.runs import RunStore
         runs = RunStore(LocalStorage(sys.argv[1]))
         for _ in range(int(sys.argv[2])):
             print(runs.claim_run("F", lambda run: {"format": 1, "flow": "F", "run": run, "by": sys.argv[3]}))
-    """, root, each)
+    """,
+        root,
+        each,
+    )
     runs = RunStore(LocalStorage(root))
     claimed = [(run, str(number)) for number, out in enumerate(outputs) for run in out.split()]
     assert sorted((int(run) for run, _ in claimed)) == list(range(1, processes * each + 1))
@@ -112,14 +116,19 @@ def test_kill_9_while_claiming_leaves_whole_records(tmp_path):
     root = str(tmp_path / "root")
     for _ in range(3):
         process = subprocess.Popen(
-            [sys.executable, "-c", script("""
+            [
+                sys.executable,
+                "-c",
+                script("""
                 from metaflow_core.storages.local import LocalStorage
                 from metaflow_core.store.runs import RunStore
                 runs = RunStore(LocalStorage(sys.argv[1]))
                 while True:
                     runs.claim_run("F", lambda run: {"format": 1, "flow": "F", "run": run, "text": "x" * 200_000})
                     print("claimed", flush=True)
-            """), root],
+            """),
+                root,
+            ],
             stdout=subprocess.PIPE,
         )
         for _ in range(5):
@@ -253,13 +262,17 @@ def test_processes_change_tags_at_once(tmp_path):
     root = str(tmp_path / "root")
     runs = RunStore(LocalStorage(root))
     runs.claim_run("F", make_record)
-    in_processes(2, """
+    in_processes(
+        2,
+        """
         from metaflow_core.storages.local import LocalStorage
         from metaflow_core.store.runs import RunStore
         runs = RunStore(LocalStorage(sys.argv[1]))
         for n in range(30):
             runs.change_tags("F", "1", lambda tags: tags | {f"{sys.argv[2]}-{n}"})
-    """, root)
+    """,
+        root,
+    )
     tags = runs.read_tags("F", "1")
     assert set(tags["tags"]) == {"a", "b"} | {f"{p}-{n}" for p in range(2) for n in range(30)}
     assert tags["version"] == 60

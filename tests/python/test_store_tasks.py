@@ -5,7 +5,6 @@ import sys
 import time
 
 import pytest
-
 from metaflow_core.errors import Corrupted, NotFound, StoreConflict
 from metaflow_core.storages.local import LocalStorage
 from metaflow_core.storages.memory import MemoryStorage
@@ -21,8 +20,18 @@ def artifact(letter):
 
 def record(step="fit", task="1", attempt=0, **more):
     made = {
-        "format": 1, "flow": "F", "run": "1", "step": step, "task": task, "attempt": attempt, "ok": True, "parents": [],
-        "inherits": None, "artifacts": {}, "removed": [], "origin": None,
+        "format": 1,
+        "flow": "F",
+        "run": "1",
+        "step": step,
+        "task": task,
+        "attempt": attempt,
+        "ok": True,
+        "parents": [],
+        "inherits": None,
+        "artifacts": {},
+        "removed": [],
+        "origin": None,
     }
     return {**made, **more}
 
@@ -96,7 +105,10 @@ def test_a_damaged_record_is_named(tasks, storage):
 def test_kill_9_while_committing_leaves_whole_records(tmp_path):
     root = str(tmp_path / "root")
     process = subprocess.Popen(
-        [sys.executable, "-c", script("""
+        [
+            sys.executable,
+            "-c",
+            script("""
             import itertools
             from metaflow_core.storages.local import LocalStorage
             from metaflow_core.store.runs import RunStore
@@ -104,9 +116,12 @@ def test_kill_9_while_committing_leaves_whole_records(tmp_path):
             storage = LocalStorage(sys.argv[1])
             tasks = TaskStore(storage, RunStore(storage))
             for n in itertools.count(1):
-                tasks.commit_task({"format": 1, "flow": "F", "run": "1", "step": "fit", "task": str(n), "attempt": 0, "text": "x" * 100_000})
+                record = {"format": 1, "flow": "F", "run": "1", "step": "fit", "task": str(n), "attempt": 0}
+                tasks.commit_task({**record, "text": "x" * 100_000})
                 print(n, flush=True)
-        """), root],
+        """),
+            root,
+        ],
         stdout=subprocess.PIPE,
     )
     for _ in range(20):
@@ -153,7 +168,9 @@ def test_a_removed_artifact_can_be_made_again(tasks):
     tasks.commit_task(record("start", "1", artifacts={"x": artifact("a")}))
     tasks.commit_task(record("mid", "2", inherits="start/1/0", removed=["x"]))
     assert tasks.resolve_artifacts(tasks.read_task("F", "1", "mid", "2")) == {}
-    assert tasks.resolve_artifacts(record("end", "3", artifacts={"x": artifact("b")}, inherits="mid/2/0")) == {"x": artifact("b")}
+    assert tasks.resolve_artifacts(record("end", "3", artifacts={"x": artifact("b")}, inherits="mid/2/0")) == {
+        "x": artifact("b")
+    }
 
 
 def test_a_lineage_of_many_hops(tasks):
@@ -217,4 +234,10 @@ def test_the_path_a_worker_writes_to(logs, storage):
 
 def test_the_origin_of_a_clone():
     assert origin_of(record()) is None
-    assert origin_of(record(origin="F/11/fit/7/2")) == {"flow": "F", "run": "11", "step": "fit", "task": "7", "attempt": 2}
+    assert origin_of(record(origin="F/11/fit/7/2")) == {
+        "flow": "F",
+        "run": "11",
+        "step": "fit",
+        "task": "7",
+        "attempt": 2,
+    }

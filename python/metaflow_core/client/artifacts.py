@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from ..errors import Corrupted, InvalidPathspec, NotFound
 from ..ids import Pathspec, parse_pathspec
@@ -13,16 +13,16 @@ from .tasks import finished_record
 
 __all__ = ["list_artifacts", "locate", "locate_condition"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 
-def list_artifacts(session: Any, pathspec: str, attempt: Optional[int] = None) -> Dict[str, Row]:
+def list_artifacts(session: Any, pathspec: str, attempt: int | None = None) -> dict[str, Row]:
     found = _task_of(session, find(session, pathspec, "task", "run"))
     return _artifacts(session, found, attempt)
 
 
 def locate(
-    session: Any, pathspec: str, name: Optional[str] = None, attempt: Optional[int] = None, verify: bool = False
+    session: Any, pathspec: str, name: str | None = None, attempt: int | None = None, verify: bool = False
 ) -> Row:
     owner, name = _split(pathspec, name)
     found = _task_of(session, find(session, owner, "task", "run"))
@@ -35,7 +35,7 @@ def locate(
     return {**_located(session, artifacts[name], verify), "name": name, "pathspec": str(found.spec)}
 
 
-def locate_condition(session: Any, pathspec: str, attempt: Optional[int] = None) -> Optional[Row]:
+def locate_condition(session: Any, pathspec: str, attempt: int | None = None) -> Row | None:
     found = find(session, pathspec, "task")
     record = (finished_record(session, found, attempt).get("error") or {}).get("condition")
     return _located(session, record, verify=False) if record else None
@@ -50,7 +50,7 @@ def _located(session: Any, record: Row, verify: bool) -> Row:
     return {**record, "path": path, "blob": blob, "offset": offset, "size": size}
 
 
-def _artifacts(session: Any, found: Found, attempt: Optional[int]) -> Dict[str, Row]:
+def _artifacts(session: Any, found: Found, attempt: int | None) -> dict[str, Row]:
     record = finished_record(session, found, attempt)
     # Parameters are artifacts of every task, whether its record repeats them or not.
     return {**(found.record.get("parameters") or {}), **session.store.tasks.resolve_artifacts(record)}
@@ -70,7 +70,7 @@ def _task_of(session: Any, found: Found) -> Found:
     return Found(parse_pathspec(run["end_task"]), found.record, found.tags)
 
 
-def _split(pathspec: str, name: Optional[str]) -> Tuple[str, str]:
+def _split(pathspec: str, name: str | None) -> tuple[str, str]:
     if name is not None:
         return pathspec, name
     spec = parse_pathspec(pathspec)

@@ -1,7 +1,7 @@
 """The code a run was made of: its folder snapshot (the package) and its captured functions."""
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from ..errors import NotFound
 from ..store.package import extract_package, list_package, read_package_file
@@ -9,10 +9,10 @@ from .finding import Found, find
 
 __all__ = ["captured", "extract", "list_files", "read_file"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 
-def list_files(session: Any, pathspec: str) -> List[Row]:
+def list_files(session: Any, pathspec: str) -> list[Row]:
     return list_package(_package(session, pathspec))
 
 
@@ -29,7 +29,7 @@ def read_file(session: Any, pathspec: str, name: str) -> Row:
     return {"name": name, "text": None, "base64": base64.b64encode(data).decode("ascii")}
 
 
-def extract(session: Any, pathspec: str, folder: str) -> List[str]:
+def extract(session: Any, pathspec: str, folder: str) -> list[str]:
     return extract_package(_package(session, pathspec), folder)
 
 

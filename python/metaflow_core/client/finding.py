@@ -5,7 +5,7 @@ and the words of "does not exist" are in one place.
 """
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from ..errors import InvalidPathspec, NamespaceMismatch, NotFound
 from ..ids import RUN_WORDS, Pathspec, parse_pathspec
@@ -13,7 +13,7 @@ from ..nearest import did_you_mean
 
 __all__ = ["Found", "find", "flow_missing", "spec_step", "spec_steps"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 
 class Found:
@@ -55,21 +55,23 @@ def find(session: Any, pathspec: str, *levels: str) -> Found:
 def flow_missing(session: Any, flow: str) -> NotFound:
     flows = session.store.runs.list_flows()
     root = session.store.storage.root
-    hint = did_you_mean(flow, flows) if flows else "It holds no runs at all. METAFLOW_DATASTORE_ROOT says where to look."
+    hint = did_you_mean(flow, flows) if flows else "It holds no runs. METAFLOW_DATASTORE_ROOT says where to look."
     return NotFound(f"there is no flow {flow!r} in the datastore at {root}", hint=hint, data={"flow": flow})
 
 
-def spec_steps(record: Row) -> List[Row]:
+def spec_steps(record: Row) -> list[Row]:
     """The steps of a run's flow as they were written."""
     return (record.get("spec") or {}).get("steps") or []
 
 
-def spec_step(found: Found, step: str) -> Optional[Row]:
+def spec_step(found: Found, step: str) -> Row | None:
     """How the flow describes a step; NotFound with a near name when it has no such step."""
     steps = {row["name"]: row for row in spec_steps(found.record)}
     if steps and step not in steps:
         raise NotFound(
-            f"{found.run_pathspec} has no step {step!r}", hint=did_you_mean(step, steps), data={"pathspec": str(found.spec)}
+            f"{found.run_pathspec} has no step {step!r}",
+            hint=did_you_mean(step, steps),
+            data={"pathspec": str(found.spec)},
         )
     return steps.get(step)
 
@@ -89,7 +91,7 @@ def _find_run(session: Any, spec: Pathspec) -> Found:
     return Found(spec, record, tags)
 
 
-def _check_namespace(namespace: Optional[str], spec: Pathspec, record: Row, tags: Row) -> None:
+def _check_namespace(namespace: str | None, spec: Pathspec, record: Row, tags: Row) -> None:
     if namespace is None or namespace in tags["tags"] or namespace in (record.get("system_tags") or ()):
         return
     owner = next((tag for tag in record.get("system_tags") or () if tag.startswith("user:")), None)
@@ -106,7 +108,8 @@ def _run_missing(session: Any, spec: Pathspec) -> NotFound:
     if not runs:
         return flow_missing(session, spec.flow)
     return NotFound(
-        f"run {spec.run} of {spec.flow} does not exist; newest is {runs[-1]}", data={"pathspec": str(spec), "newest": runs[-1]}
+        f"run {spec.run} of {spec.flow} does not exist; newest is {runs[-1]}",
+        data={"pathspec": str(spec), "newest": runs[-1]},
     )
 
 
@@ -130,7 +133,7 @@ def _check_task(session: Any, found: Found) -> None:
     )
 
 
-def _range(tasks: List[str]) -> str:
+def _range(tasks: list[str]) -> str:
     if len(tasks) <= 5:
         return ", ".join(tasks)
     return f"{', '.join(tasks[:3])} … {tasks[-1]} ({len(tasks)} in all)"

@@ -1,7 +1,7 @@
 """Flows, as seen through the namespace."""
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 from ..errors import NamespaceMismatch
 from ..ids import parse_pathspec
@@ -11,10 +11,10 @@ from .finding import flow_missing
 
 __all__ = ["get_flow", "list_flows"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 
-def list_flows(session: Any) -> List[Row]:
+def list_flows(session: Any) -> list[Row]:
     catch_up_runs(session.store)
     return [_with_newest(session, row) for row in session.store.index.flows(session.namespace)]
 

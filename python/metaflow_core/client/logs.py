@@ -1,7 +1,8 @@
 """Logs: text of one task from any place on, or lines of many tasks."""
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from collections.abc import Iterable
+from typing import Any
 
 from ..errors import NotFound, UnknownOption
 from ..ids import Pathspec
@@ -12,14 +13,14 @@ from .tasks import list_tasks
 
 __all__ = ["read_lines", "read_log"]
 
-Row = Dict[str, Any]
-Place = Tuple[str, str, str, str, int]  # flow, run, step, task, attempt
+Row = dict[str, Any]
+Place = tuple[str, str, str, str, int]  # flow, run, step, task, attempt
 _HOPS = 1000  # a clone of a clone of a clone: more than anybody resumes
 
 
 def read_log(
-    session: Any, pathspec: str, stream: str = "stdout", attempt: Optional[int] = None,
-    offset: int = 0, max_bytes: Optional[int] = None,
+    session: Any, pathspec: str, stream: str = "stdout", attempt: int | None = None,
+    offset: int = 0, max_bytes: int | None = None,
 ) -> Row:
     """`next_offset` is where to go on reading; it never cuts a character in two while the task still writes."""
     _check_stream(stream)
@@ -28,7 +29,7 @@ def read_log(
     return {**_read(session, found, place, record, stream, offset, max_bytes), "pathspec": str(found.spec)}
 
 
-def read_lines(session: Any, pathspec: str, streams: Iterable[str] = STREAMS) -> List[Row]:
+def read_lines(session: Any, pathspec: str, streams: Iterable[str] = STREAMS) -> list[Row]:
     """Tasks in the order they started; of each, its latest attempt."""
     streams = list(streams)
     for stream in streams:
@@ -46,8 +47,8 @@ def read_lines(session: Any, pathspec: str, streams: Iterable[str] = STREAMS) ->
 
 
 def _read(
-    session: Any, found: Found, place: Place, record: Optional[Row], stream: str,
-    offset: int = 0, max_bytes: Optional[int] = None,
+    session: Any, found: Found, place: Place, record: Row | None, stream: str,
+    offset: int = 0, max_bytes: int | None = None,
 ) -> Row:
     size = session.store.logs.size(*place, stream)
     data = session.store.logs.read(*place, stream, offset=offset, max_bytes=max_bytes) if size > offset else b""
@@ -61,14 +62,14 @@ def _read(
     }
 
 
-def _tasks(session: Any, found: Found) -> List[Row]:
+def _tasks(session: Any, found: Found) -> list[Row]:
     rows = list_tasks(session, "/".join(found.spec.parts[:3]))
     if found.task is not None:
         return [row for row in rows if row["task"] == found.task]
     return sorted(rows, key=lambda row: (row["started_at"] is None, row["started_at"] or 0.0))
 
 
-def _place(session: Any, found: Found, attempt: Optional[int]) -> Tuple[Place, Optional[Row]]:
+def _place(session: Any, found: Found, attempt: int | None) -> tuple[Place, Row | None]:
     """Where the logs are, (flow, run, step, task, attempt), and the record of the attempt that was asked for."""
     attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
     number = max(attempts) if attempt is None else attempt
@@ -87,7 +88,7 @@ def _place(session: Any, found: Found, attempt: Optional[int]) -> Tuple[Place, O
     return place, record
 
 
-def _record(session: Any, place: Place) -> Optional[Row]:
+def _record(session: Any, place: Place) -> Row | None:
     try:
         return session.store.tasks.read_task(*place)
     except NotFound:
@@ -111,7 +112,7 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
-def _lines(text: str) -> List[str]:
+def _lines(text: str) -> list[str]:
     lines = text.replace("\r\n", "\n").split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 

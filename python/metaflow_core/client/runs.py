@@ -1,7 +1,7 @@
 """Runs: rows of many from the index, everything about one from its records."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from ..contracts.index import check_where
 from ..errors import UnknownOption
@@ -12,13 +12,13 @@ from .finding import find, flow_missing
 
 __all__ = ["STATUSES", "get_run", "get_spec", "latest_run", "list_runs", "shown"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 STATUSES = ("running", "completed", "failed", "interrupted", "lost")
 
 
 def list_runs(
-    session: Any, flow: Optional[str] = None, where: Optional[Row] = None, limit: Optional[int] = None, offset: int = 0
-) -> List[Row]:
+    session: Any, flow: str | None = None, where: Row | None = None, limit: int | None = None, offset: int = 0
+) -> list[Row]:
     conditions = check_where(where)
     conditions.setdefault("namespace", session.namespace)
     wanted = _wanted_statuses(conditions.get("status"))
@@ -34,7 +34,7 @@ def list_runs(
     return rows[offset : None if limit is None else offset + limit]
 
 
-def latest_run(session: Any, flow: str, successful: bool = False) -> Optional[Row]:
+def latest_run(session: Any, flow: str, successful: bool = False) -> Row | None:
     if not session.store.runs.list_runs(flow):
         return None
     rows = list_runs(session, flow, {"status": "completed"} if successful else None, limit=1)
@@ -81,7 +81,7 @@ def get_spec(session: Any, pathspec: str) -> Row:
     return find(session, pathspec, "run").record.get("spec") or {}
 
 
-def _end_task(session: Any, found: Any) -> Optional[str]:
+def _end_task(session: Any, found: Any) -> str | None:
     """Pathspec of the finished task of the end step."""
     for record in reversed(session.store.tasks.read_tasks(found.flow, found.run, ["end"])):
         if record.get("ok"):
@@ -89,7 +89,7 @@ def _end_task(session: Any, found: Any) -> Optional[str]:
     return None
 
 
-def _wanted_statuses(status: Any) -> Optional[set]:
+def _wanted_statuses(status: Any) -> set | None:
     if status is None:
         return None
     wanted = {status} if isinstance(status, str) else set(status)

@@ -6,27 +6,28 @@ are seconds since 1970, sizes are bytes, ids of runs and tasks are strings.
 """
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Optional
+from collections.abc import Iterable
+from typing import Any
 
 from ..store.open import Store, open_store
 from . import artifacts, code, flows, logs, runs, steps, tags, tasks
 
 __all__ = ["Session"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 
 class Session:
     """A view of the datastore that `settings` names, through `namespace` (None: everything is seen)."""
 
-    def __init__(self, settings: Any, namespace: Optional[str] = None, store: Optional[Store] = None):
+    def __init__(self, settings: Any, namespace: str | None = None, store: Store | None = None):
         self.settings = settings
         self.namespace = namespace
         self.store = open_store(settings) if store is None else store
 
     # -- flows and runs
 
-    def flows(self) -> List[Row]:
+    def flows(self) -> list[Row]:
         """Flows with at least one run in the namespace: {"flow", "runs", "newest", "status", "created_at"}."""
         return flows.list_flows(self)
 
@@ -35,8 +36,8 @@ class Session:
         return flows.get_flow(self, flow)
 
     def runs(
-        self, flow: Optional[str] = None, where: Optional[Row] = None, limit: Optional[int] = None, offset: int = 0
-    ) -> List[Row]:
+        self, flow: str | None = None, where: Row | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[Row]:
         """Rows of runs, newest first. `where`: see contracts.index.WHERE; "lost" is a status too."""
         return runs.list_runs(self, flow, where, limit, offset)
 
@@ -44,11 +45,11 @@ class Session:
         """Everything about a run but its tasks."""
         return runs.get_run(self, pathspec)
 
-    def latest_run(self, flow: str, successful: bool = False) -> Optional[Row]:
+    def latest_run(self, flow: str, successful: bool = False) -> Row | None:
         """The row of the newest run in the namespace, None when there is none."""
         return runs.latest_run(self, flow, successful)
 
-    def latest_successful_run(self, flow: str) -> Optional[Row]:
+    def latest_successful_run(self, flow: str) -> Row | None:
         return runs.latest_run(self, flow, successful=True)
 
     def spec(self, pathspec: str) -> Row:
@@ -57,7 +58,7 @@ class Session:
 
     # -- steps and tasks
 
-    def steps(self, pathspec: str) -> List[Row]:
+    def steps(self, pathspec: str) -> list[Row]:
         """The steps of a run in the order of the flow, those that have not started included."""
         return steps.list_steps(self, pathspec)
 
@@ -65,35 +66,35 @@ class Session:
         return steps.get_step(self, pathspec)
 
     def tasks(
-        self, pathspec: str, status: Optional[str] = None, limit: Optional[int] = None, offset: int = 0
-    ) -> List[Row]:
+        self, pathspec: str, status: str | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[Row]:
         """Rows of the tasks of a step, or of all steps of a run."""
         return tasks.list_tasks(self, pathspec, status, limit, offset)
 
-    def task(self, pathspec: str, attempt: Optional[int] = None) -> Row:
+    def task(self, pathspec: str, attempt: int | None = None) -> Row:
         """Everything about a task, seen from one attempt: by default the last that finished."""
         return tasks.get_task(self, pathspec, attempt)
 
-    def attempts(self, pathspec: str) -> List[Row]:
+    def attempts(self, pathspec: str) -> list[Row]:
         """The attempts of a task, those still running included."""
         return tasks.list_attempts(self, pathspec)
 
-    def parents(self, pathspec: str) -> List[str]:
+    def parents(self, pathspec: str) -> list[str]:
         """Pathspecs of the tasks that a task came from."""
         return tasks.list_parents(self, pathspec)
 
-    def children(self, pathspec: str) -> List[str]:
+    def children(self, pathspec: str) -> list[str]:
         """Pathspecs of the finished tasks that came from a task."""
         return tasks.list_children(self, pathspec)
 
     # -- artifacts
 
-    def artifacts(self, pathspec: str, attempt: Optional[int] = None) -> Dict[str, Row]:
+    def artifacts(self, pathspec: str, attempt: int | None = None) -> dict[str, Row]:
         """{name: ArtifactRecord} of a task, or of a run: those of its end task."""
         return artifacts.list_artifacts(self, pathspec, attempt)
 
     def locate(
-        self, pathspec: str, name: Optional[str] = None, attempt: Optional[int] = None, verify: bool = False
+        self, pathspec: str, name: str | None = None, attempt: int | None = None, verify: bool = False
     ) -> Row:
         """Where to read an artifact: its record and {"path", "offset", "size"} of a local file.
 
@@ -102,20 +103,20 @@ class Session:
         """
         return artifacts.locate(self, pathspec, name, attempt, verify)
 
-    def condition(self, pathspec: str, attempt: Optional[int] = None) -> Optional[Row]:
+    def condition(self, pathspec: str, attempt: int | None = None) -> Row | None:
         """Where to read the R condition that a task failed with, as `locate` says it; None when none was kept."""
         return artifacts.locate_condition(self, pathspec, attempt)
 
     # -- logs
 
     def log(
-        self, pathspec: str, stream: str = "stdout", attempt: Optional[int] = None,
-        offset: int = 0, max_bytes: Optional[int] = None,
+        self, pathspec: str, stream: str = "stdout", attempt: int | None = None,
+        offset: int = 0, max_bytes: int | None = None,
     ) -> Row:
         """What a task wrote: {"text", "offset", "next_offset", "size", "finished", …}."""
         return logs.read_log(self, pathspec, stream, attempt, offset, max_bytes)
 
-    def loglines(self, pathspec: str, streams: Iterable[str] = ("stdout", "stderr")) -> List[Row]:
+    def loglines(self, pathspec: str, streams: Iterable[str] = ("stdout", "stderr")) -> list[Row]:
         """Lines of the tasks of a run, step or task: {"step", "task", "attempt", "position", "stream", "line"}."""
         return logs.read_lines(self, pathspec, streams)
 
@@ -134,7 +135,7 @@ class Session:
 
     # -- code
 
-    def code_files(self, pathspec: str) -> List[Row]:
+    def code_files(self, pathspec: str) -> list[Row]:
         """The files of a run's code package: {"name", "size_bytes"}."""
         return code.list_files(self, pathspec)
 
@@ -142,7 +143,7 @@ class Session:
         """One of them: {"name", "text"}; "text" is None and "base64" is set for what is not text."""
         return code.read_file(self, pathspec, name)
 
-    def code_extract(self, pathspec: str, folder: str) -> List[str]:
+    def code_extract(self, pathspec: str, folder: str) -> list[str]:
         """Write them below a folder; the paths written."""
         return code.extract(self, pathspec, folder)
 

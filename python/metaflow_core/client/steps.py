@@ -1,7 +1,7 @@
 """Steps of a run: what the flow says about them and how far they are."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from ..store.catalog import catch_up_tasks
 from ..store.liveness import shown_status
@@ -9,12 +9,12 @@ from .finding import Found, find, spec_steps
 
 __all__ = ["get_step", "list_steps", "seen_status"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 # The worst thing that happened to a task of a step is what the step is called by.
 _WORST_FIRST = ("running", "retrying", "lost", "interrupted", "failed", "caught", "done", "cloned")
 
 
-def list_steps(session: Any, pathspec: str) -> List[Row]:
+def list_steps(session: Any, pathspec: str) -> list[Row]:
     found = find(session, pathspec, "run")
     catch_up_tasks(session.store, found.flow, found.run)
     started = session.store.runs.list_steps(found.flow, found.run)
@@ -40,14 +40,14 @@ def seen_status(status: str, run_status: str) -> str:
     return over.get(status, status)
 
 
-def _rows(session: Any, found: Found, steps: List[Row]) -> List[Row]:
+def _rows(session: Any, found: Found, steps: list[Row]) -> list[Row]:
     index = session.store.index
     run_status = shown_status(session.store.runs.read_status(found.flow, found.run))
     counts, spans = index.counts(found.flow, found.run), index.spans(found.flow, found.run)
     return [_row(found, step, _seen(counts.get(step["name"], {}), run_status), spans) for step in steps]
 
 
-def _row(found: Found, step: Row, counts: Dict[str, int], spans: Dict[str, Any]) -> Row:
+def _row(found: Found, step: Row, counts: dict[str, int], spans: dict[str, Any]) -> Row:
     name = step["name"]
     started_at, finished_at = spans.get(name, (None, None))
     status = _status(counts)
@@ -60,14 +60,14 @@ def _row(found: Found, step: Row, counts: Dict[str, int], spans: Dict[str, Any])
     }
 
 
-def _seen(counts: Dict[str, int], run_status: str) -> Dict[str, int]:
-    seen: Dict[str, int] = {}
+def _seen(counts: dict[str, int], run_status: str) -> dict[str, int]:
+    seen: dict[str, int] = {}
     for status, count in counts.items():
         shown = seen_status(status, run_status)
         seen[shown] = seen.get(shown, 0) + count
     return seen
 
 
-def _status(counts: Dict[str, int]) -> Optional[str]:
+def _status(counts: dict[str, int]) -> str | None:
     """None for a step that has not started."""
     return next((status for status in _WORST_FIRST if counts.get(status)), None)

@@ -1,7 +1,8 @@
 """Tags: a run's user tags can change, its system tags cannot."""
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Set
+from collections.abc import Iterable
+from typing import Any
 
 from ..errors import UnknownOption
 from ..store.catalog import change_tags
@@ -9,7 +10,7 @@ from .finding import find
 
 __all__ = ["check_tags", "replace_tags"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 LONGEST = 500  # characters of one tag
 
 
@@ -22,11 +23,11 @@ def replace_tags(session: Any, pathspec: str, remove: Iterable[str], add: Iterab
         raise UnknownOption(
             f"{_quoted(fixed)} {'is a system tag' if len(fixed) == 1 else 'are system tags'} of {found.run_pathspec}"
             " and cannot be removed",
-            hint="System tags say what a run is. Only tags added with `tag add`, add_tag() or run(tag = ) can be removed.",
+            hint="System tags say what a run is. Only tags given by `tag add`, add_tag() or run(tag = ) can go.",
             data={"tags": fixed, "pathspec": found.run_pathspec},
         )
 
-    def change(tags: Set[str]) -> Set[str]:
+    def change(tags: set[str]) -> set[str]:
         # A system tag that is added again would be in two places: it is there already.
         return tags.difference(old).union(new).difference(system)
 
@@ -34,7 +35,7 @@ def replace_tags(session: Any, pathspec: str, remove: Iterable[str], add: Iterab
     return {"pathspec": found.run_pathspec, "tags": tags["tags"], "system_tags": sorted(system)}
 
 
-def check_tags(tags: Iterable[str]) -> List[str]:
+def check_tags(tags: Iterable[str]) -> list[str]:
     """The tags as a list without repetition; UnknownOption for what cannot be one."""
     wanted = [tags] if isinstance(tags, str) else list(tags)
     for tag in wanted:
@@ -45,5 +46,5 @@ def check_tags(tags: Iterable[str]) -> List[str]:
     return list(dict.fromkeys(wanted))
 
 
-def _quoted(tags: List[str]) -> str:
+def _quoted(tags: list[str]) -> str:
     return ", ".join(repr(tag) for tag in tags)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable
 
 from ..errors import NotFound
 from ..store.catalog import catch_up_tasks, task_row
@@ -12,13 +12,13 @@ from .steps import seen_status
 
 __all__ = ["finished_record", "get_task", "list_attempts", "list_children", "list_parents", "list_tasks"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 _INDEX = re.compile(r"\[(\d+)\](?:#\d+)?\Z")
 
 
 def list_tasks(
-    session: Any, pathspec: str, status: Optional[str] = None, limit: Optional[int] = None, offset: int = 0
-) -> List[Row]:
+    session: Any, pathspec: str, status: str | None = None, limit: int | None = None, offset: int = 0
+) -> list[Row]:
     found = find(session, pathspec, "run", "step")
     catch_up_tasks(session.store, found.flow, found.run)
     run_status = _run_status(session, found)
@@ -30,7 +30,7 @@ def list_tasks(
     return wanted[offset : None if limit is None else offset + limit]
 
 
-def get_task(session: Any, pathspec: str, attempt: Optional[int] = None) -> Row:
+def get_task(session: Any, pathspec: str, attempt: int | None = None) -> Row:
     found = find(session, pathspec, "task")
     attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
     number = _chosen(found, attempts, attempt)
@@ -47,7 +47,7 @@ def get_task(session: Any, pathspec: str, attempt: Optional[int] = None) -> Row:
     }
 
 
-def list_attempts(session: Any, pathspec: str) -> List[Row]:
+def list_attempts(session: Any, pathspec: str) -> list[Row]:
     found = find(session, pathspec, "task")
     attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
     run_status = _run_status(session, found)
@@ -58,22 +58,23 @@ def list_attempts(session: Any, pathspec: str) -> List[Row]:
     return rows
 
 
-def list_parents(session: Any, pathspec: str) -> List[str]:
+def list_parents(session: Any, pathspec: str) -> list[str]:
     found = find(session, pathspec, "task")
     return _pathspecs(found, finished_record(session, found))
 
 
-def list_children(session: Any, pathspec: str) -> List[str]:
+def list_children(session: Any, pathspec: str) -> list[str]:
     found = find(session, pathspec, "task")
     described = spec_step(found, found.step)
     following = described.get("next") or [] if described else session.store.runs.list_steps(found.flow, found.run)
     me = f"{found.step}/{found.task}"
     records = session.store.tasks.read_tasks(found.flow, found.run, following)
     # Several attempts of one child have the same parents: name it once.
-    return list(dict.fromkeys(_pathspec(found, r["step"], r["task"]) for r in records if me in (r.get("parents") or ())))
+    children = [record for record in records if me in (record.get("parents") or ())]
+    return list(dict.fromkeys(_pathspec(found, record["step"], record["task"]) for record in children))
 
 
-def finished_record(session: Any, found: Found, attempt: Optional[int] = None) -> Row:
+def finished_record(session: Any, found: Found, attempt: int | None = None) -> Row:
     """task.json of an attempt; NotFound says which attempts there are and how far they are."""
     attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
     number = _chosen(found, attempts, attempt)
@@ -87,7 +88,7 @@ def finished_record(session: Any, found: Found, attempt: Optional[int] = None) -
     return record
 
 
-def _chosen(found: Found, attempts: Dict[int, Optional[Row]], attempt: Optional[int]) -> int:
+def _chosen(found: Found, attempts: dict[int, Row | None], attempt: int | None) -> int:
     """The attempt that was asked for; else the last that finished; else the last."""
     if attempt is None:
         return max((number for number, record in attempts.items() if record), default=max(attempts))
@@ -100,7 +101,7 @@ def _chosen(found: Found, attempts: Dict[int, Optional[Row]], attempt: Optional[
     return attempt
 
 
-def _unrecorded(session: Any, found: Found, rows: List[Row]) -> List[Row]:
+def _unrecorded(session: Any, found: Found, rows: list[Row]) -> list[Row]:
     """Rows of tasks that have a folder but nothing else yet: they started a moment ago, or died young."""
     known = {(row["step"], row["task"]) for row in rows}
     runs = session.store.runs
@@ -129,7 +130,7 @@ def _seen(row: Row, run_status: str) -> Row:
     }
 
 
-def _attempt_row(found: Found, attempt: int, record: Optional[Row]) -> Row:
+def _attempt_row(found: Found, attempt: int, record: Row | None) -> Row:
     """The row of one attempt, whatever came after it: one that failed has failed."""
     return task_row(record) if record else _running_row(found.flow, found.run, found.step, found.task, attempt)
 
@@ -143,7 +144,7 @@ def _run_status(session: Any, found: Found) -> str:
     return shown_status(session.store.runs.read_status(found.flow, found.run))
 
 
-def _pathspecs(found: Found, record: Row) -> List[str]:
+def _pathspecs(found: Found, record: Row) -> list[str]:
     return [_pathspec(found, *parent.split("/")[:2]) for parent in record.get("parents") or ()]
 
 

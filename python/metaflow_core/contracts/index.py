@@ -10,14 +10,15 @@ from ``tests/python/suites/index.py``.
 """
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Optional, Protocol, Set, Tuple, runtime_checkable
+from collections.abc import Iterable
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import UnknownOption
 from ..nearest import did_you_mean
 
-__all__ = ["Index", "TASK_COLUMNS", "WHERE", "check_where"]
+__all__ = ["TASK_COLUMNS", "WHERE", "Index", "check_where"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 TASK_COLUMNS = (
     "flow", "run", "step", "task", "attempt", "position", "status", "started_at", "finished_at",
@@ -36,7 +37,7 @@ WHERE = {
 }
 
 
-def check_where(where: Optional[Row]) -> Row:
+def check_where(where: Row | None) -> Row:
     """`where` as a dict; UnknownOption with a suggestion for a word that is not in WHERE."""
     for word in where or ():
         if word not in WHERE:
@@ -53,7 +54,7 @@ class Index(Protocol):
     def record_run(self, record: Row, status: Row, tags: Row) -> None:
         """Put in one run: the contents of run.json, status.json and tags.json."""
 
-    def record_runs(self, triples: Iterable[Tuple[Row, Row, Row]]) -> None:
+    def record_runs(self, triples: Iterable[tuple[Row, Row, Row]]) -> None:
         """The same for many runs, in one transaction."""
 
     def record_status(self, flow: str, run: str, status: Row) -> None:
@@ -71,34 +72,34 @@ class Index(Protocol):
     def forget_runs(self, flow: str, runs: Iterable[str]) -> None:
         """Drop the rows of these runs and of their tasks."""
 
-    def flows(self, namespace: Optional[str] = None) -> List[Row]:
+    def flows(self, namespace: str | None = None) -> list[Row]:
         """{"flow", "runs": how many, "newest": run id} by name, counting runs of the namespace only."""
 
     def runs(
-        self, flow: Optional[str] = None, where: Optional[Row] = None,
-        limit: Optional[int] = None, offset: int = 0, newest_first: bool = True,
-    ) -> List[Row]:
+        self, flow: str | None = None, where: Row | None = None,
+        limit: int | None = None, offset: int = 0, newest_first: bool = True,
+    ) -> list[Row]:
         """Rows of runs, see WHERE; of all flows in order of creation when `flow` is None."""
 
-    def run(self, flow: str, run: str) -> Optional[Row]:
+    def run(self, flow: str, run: str) -> Row | None:
         """The row of one run."""
 
-    def run_ids(self, flow: str) -> Set[str]:
+    def run_ids(self, flow: str) -> set[str]:
         """Ids of all runs of a flow that are in the index."""
 
-    def unsettled(self, flow: Optional[str] = None) -> List[Tuple[str, str]]:
+    def unsettled(self, flow: str | None = None) -> list[tuple[str, str]]:
         """(flow, run) of the rows that may be behind the store: running, or being changed."""
 
     def tasks(
-        self, flow: str, run: str, step: Optional[str] = None, where: Optional[Row] = None,
-        all_attempts: bool = False, limit: Optional[int] = None, offset: int = 0,
-    ) -> List[Row]:
+        self, flow: str, run: str, step: str | None = None, where: Row | None = None,
+        all_attempts: bool = False, limit: int | None = None, offset: int = 0,
+    ) -> list[Row]:
         """Rows of tasks by step, task and attempt; the latest attempt of each unless `all_attempts`."""
 
-    def counts(self, flow: str, run: str) -> Dict[str, Dict[str, int]]:
+    def counts(self, flow: str, run: str) -> dict[str, dict[str, int]]:
         """{step: {status: how many tasks}}, by the latest attempt of each task."""
 
-    def spans(self, flow: str, run: str) -> Dict[str, Tuple[Optional[float], Optional[float]]]:
+    def spans(self, flow: str, run: str) -> dict[str, tuple[float | None, float | None]]:
         """{step: (when its first task started, when its last one finished)}."""
 
     def close(self) -> None:

@@ -14,8 +14,9 @@ A new storage is one file in ``storages/`` and is tested by one line: subclass
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Protocol, Tuple, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from ..errors import StoreError
 
@@ -64,19 +65,19 @@ class Storage(Protocol):
     def read_range(self, key: str, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset`; shorter (or empty) past the end."""
 
-    def read_many(self, keys: Iterable[str]) -> Dict[str, bytes]:
+    def read_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """The content of every key that exists; missing ones are absent."""
 
     def exists(self, key: str) -> bool:
         """Whether the key has content (a folder of keys does not count)."""
 
-    def size(self, key: str) -> Optional[int]:
+    def size(self, key: str) -> int | None:
         """Bytes under the key, or None when it is missing."""
 
-    def read_versioned(self, key: str) -> Tuple[bytes, str]:
+    def read_versioned(self, key: str) -> tuple[bytes, str]:
         """The content and a version to hand to ``write_if``; NotFound when missing."""
 
-    def write_if(self, key: str, data: bytes, version: Optional[str]) -> str:
+    def write_if(self, key: str, data: bytes, version: str | None) -> str:
         """Replace the content if it still has `version` (None: if the key is missing).
 
         Returns the new version; StoreConflict when somebody else was faster.
@@ -95,16 +96,16 @@ class Storage(Protocol):
         this, moved or not: it may be linked instead of copied.
         """
 
-    def local_path(self, key: str) -> Optional[str]:
+    def local_path(self, key: str) -> str | None:
         """A path that may be opened now, or None: then use ``fetch_file``. Does not check existence."""
 
     def fetch_file(self, key: str, path: str) -> None:
         """Copy the content to a local file, which appears whole or not at all."""
 
-    def list_dirs(self, prefix: str = "") -> List[str]:
+    def list_dirs(self, prefix: str = "") -> list[str]:
         """Names (not keys) of the folders directly below `prefix`, sorted; [] when there is none."""
 
-    def list_files(self, prefix: str = "") -> List[str]:
+    def list_files(self, prefix: str = "") -> list[str]:
         """Keys directly below `prefix`, sorted; [] when there is none."""
 
     def delete(self, keys: Iterable[str]) -> None:

@@ -10,8 +10,9 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Callable
 
 from ..contracts.index import TASK_COLUMNS, Row, check_where
 from ..errors import StoreError, StoreTooNew
@@ -63,11 +64,11 @@ _RUN_ROW = (
 )
 
 
-def _insert(table: str, columns: Tuple[str, ...], verb: str = "INSERT INTO") -> str:
+def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT INTO") -> str:
     return f"{verb} {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-def _assign(columns: Tuple[str, ...], source: str) -> str:
+def _assign(columns: tuple[str, ...], source: str) -> str:
     return ", ".join(f"{column} = {source}{column}" for column in columns)
 
 
@@ -94,11 +95,11 @@ class SqliteIndex:
 
     name = "sqlite"
 
-    def __init__(self, path: Optional[str], fill: Callable[["SqliteIndex"], None]):
+    def __init__(self, path: str | None, fill: Callable[[SqliteIndex], None]):
         self._path = path
         self._fill = fill
         self._guard = threading.RLock()
-        self._connection: Optional[sqlite3.Connection] = None
+        self._connection: sqlite3.Connection | None = None
         self._file: Any = None  # which file the connection has open
         self._pid = 0
         self._filling = False
@@ -108,7 +109,7 @@ class SqliteIndex:
     def record_run(self, record: Row, status: Row, tags: Row) -> None:
         self.record_runs([(record, status, tags)])
 
-    def record_runs(self, triples: Iterable[Tuple[Row, Row, Row]]) -> None:
+    def record_runs(self, triples: Iterable[tuple[Row, Row, Row]]) -> None:
         rows = [(_run_values(*triple), *triple) for triple in triples]
 
         def put(run_sql: Sql) -> None:
@@ -156,15 +157,15 @@ class SqliteIndex:
 
     # -- reading
 
-    def flows(self, namespace: Optional[str] = None) -> List[Row]:
+    def flows(self, namespace: str | None = None) -> list[Row]:
         where, values = _conditions(None, {"namespace": namespace})
         rows = self._select(f"SELECT flow, count(*), max(run) FROM runs {where} GROUP BY flow ORDER BY flow", values)
         return [{"flow": flow, "runs": runs, "newest": str(newest)} for flow, runs, newest in rows]
 
     def runs(
-        self, flow: Optional[str] = None, where: Optional[Row] = None,
-        limit: Optional[int] = None, offset: int = 0, newest_first: bool = True,
-    ) -> List[Row]:
+        self, flow: str | None = None, where: Row | None = None,
+        limit: int | None = None, offset: int = 0, newest_first: bool = True,
+    ) -> list[Row]:
         conditions, values = _conditions(flow, check_where(where))
         order = "run" if flow is not None else "created_at"
         direction = "DESC" if newest_first else "ASC"
@@ -174,22 +175,22 @@ class SqliteIndex:
         )
         return [_run_row(row) for row in self._select(sql, (*values, -1 if limit is None else limit, offset))]
 
-    def run(self, flow: str, run: str) -> Optional[Row]:
+    def run(self, flow: str, run: str) -> Row | None:
         rows = self._select(f"SELECT {', '.join(_RUN_ROW)} FROM runs WHERE flow = ? AND run = ?", (flow, int(run)))
         return _run_row(rows[0]) if rows else None
 
-    def run_ids(self, flow: str) -> Set[str]:
+    def run_ids(self, flow: str) -> set[str]:
         return {str(run) for (run,) in self._select("SELECT run FROM runs WHERE flow = ?", (flow,))}
 
-    def unsettled(self, flow: Optional[str] = None) -> List[Tuple[str, str]]:
+    def unsettled(self, flow: str | None = None) -> list[tuple[str, str]]:
         sql = "SELECT flow, run FROM runs WHERE (status = 'running' OR changing > 0)"
         rows = self._select(sql) if flow is None else self._select(sql + " AND flow = ?", (flow,))
         return [(name, str(run)) for name, run in rows]
 
     def tasks(
-        self, flow: str, run: str, step: Optional[str] = None, where: Optional[Row] = None,
-        all_attempts: bool = False, limit: Optional[int] = None, offset: int = 0,
-    ) -> List[Row]:
+        self, flow: str, run: str, step: str | None = None, where: Row | None = None,
+        all_attempts: bool = False, limit: int | None = None, offset: int = 0,
+    ) -> list[Row]:
         conditions, values = ["flow = ?", "run = ?"], [flow, int(run)]
         for column, value in (("step", step), *(where or {}).items()):
             if column not in TASK_COLUMNS:
@@ -208,16 +209,16 @@ class SqliteIndex:
         )
         return [_task_row(row) for row in self._select(sql, (*values, -1 if limit is None else limit, offset))]
 
-    def counts(self, flow: str, run: str) -> Dict[str, Dict[str, int]]:
+    def counts(self, flow: str, run: str) -> dict[str, dict[str, int]]:
         # With max(), SQLite takes the other columns from the row that has the maximum.
         latest = "SELECT step, task, status, max(attempt) FROM tasks WHERE flow = ? AND run = ? GROUP BY step, task"
-        counts: Dict[str, Dict[str, int]] = {}
+        counts: dict[str, dict[str, int]] = {}
         rows = self._select(f"SELECT step, status, count(*) FROM ({latest}) GROUP BY step, status", (flow, int(run)))
         for step, status, count in rows:
             counts.setdefault(step, {})[status] = count
         return counts
 
-    def spans(self, flow: str, run: str) -> Dict[str, Tuple[Optional[float], Optional[float]]]:
+    def spans(self, flow: str, run: str) -> dict[str, tuple[float | None, float | None]]:
         sql = "SELECT step, min(started_at), max(finished_at) FROM tasks WHERE flow = ? AND run = ? GROUP BY step"
         return {step: (started, finished) for step, started, finished in self._select(sql, (flow, int(run)))}
 
@@ -233,7 +234,7 @@ class SqliteIndex:
         """Perform `body` in one transaction; it may be called again, on a new file."""
         self._mended(lambda: _in_transaction(self._open(), body))
 
-    def _select(self, sql: str, values: Tuple[Any, ...] = ()) -> List[Tuple[Any, ...]]:
+    def _select(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         return self._mended(lambda: self._open().execute(sql, values).fetchall())
 
     def _mended(self, action: Callable[[], Any]) -> Any:
@@ -283,10 +284,8 @@ class SqliteIndex:
     def _discard(self) -> None:
         self.close()
         for suffix in ("", "-wal", "-shm"):
-            try:
+            with suppress(FileNotFoundError):
                 os.unlink(f"{self._path}{suffix}")
-            except FileNotFoundError:
-                pass
 
 
 def _in_transaction(connection: sqlite3.Connection, body: Callable[[Sql], Any]) -> None:
@@ -299,7 +298,7 @@ def _in_transaction(connection: sqlite3.Connection, body: Callable[[Sql], Any]) 
     connection.commit()
 
 
-def _connected(path: Optional[str]) -> sqlite3.Connection:
+def _connected(path: str | None) -> sqlite3.Connection:
     if path is None or not os.path.isdir(os.path.dirname(path)):
         return _prepared(":memory:")  # no store yet: looking for one must not make it
     # Switching a new file to WAL mode does not wait for other processes, whatever the timeout says.
@@ -347,7 +346,7 @@ def _remake(run_sql: Sql) -> None:
     run_sql(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
 
-def _identity(path: Optional[str]) -> Any:
+def _identity(path: str | None) -> Any:
     """Which file is at `path`; changes when it is deleted or replaced."""
     if path is None:
         return "memory"
@@ -368,7 +367,7 @@ def _is_read_only(err: sqlite3.DatabaseError) -> bool:
 
 
 @contextmanager
-def _errors(path: Optional[str]) -> Iterator[None]:
+def _errors(path: str | None) -> Iterator[None]:
     """The one edge where an error of SQLite becomes an error of ours."""
     try:
         yield
@@ -383,16 +382,16 @@ def _errors(path: Optional[str]) -> Iterator[None]:
 # -- rows
 
 
-def _status_values(status: Row) -> Tuple[Any, ...]:
-    tasks = status.get("tasks") or {}
+def _status_values(status: Row) -> tuple[Any, ...]:
+    tasks, error = status.get("tasks") or {}, status.get("error") or {}
     return (
         status.get("status"), status["version"], status.get("started_at"), status.get("finished_at"),
         status.get("heartbeat_at"), status.get("host"), status.get("pid"), status.get("pid_start"),
-        tasks.get("done", 0), tasks.get("failed", 0), tasks.get("cloned", 0), (status.get("error") or {}).get("message"),
+        tasks.get("done", 0), tasks.get("failed", 0), tasks.get("cloned", 0), error.get("message"),
     )
 
 
-def _run_values(record: Row, status: Row, tags: Row) -> Tuple[Any, ...]:
+def _run_values(record: Row, status: Row, tags: Row) -> tuple[Any, ...]:
     return (
         record["flow"], int(record["run"]), *_status_values(status), record.get("created_at"), record.get("user"),
         record.get("namespace"), record.get("script"), (record.get("origin") or {}).get("run"),
@@ -415,7 +414,7 @@ def _put_tags(run_sql: Sql, flow: str, run: int, tags: Iterable[str], system: in
         run_sql("INSERT OR IGNORE INTO run_tags VALUES (?, ?, ?, ?)", (flow, tag, run, system))
 
 
-def _run_row(row: Tuple[Any, ...]) -> Row:
+def _run_row(row: tuple[Any, ...]) -> Row:
     named = dict(zip(_RUN_ROW, row))
     named["run"] = str(named["run"])
     named["tasks"] = {kind: named.pop(kind) for kind in ("done", "failed", "cloned")}
@@ -424,7 +423,7 @@ def _run_row(row: Tuple[Any, ...]) -> Row:
     return named
 
 
-def _task_row(row: Tuple[Any, ...]) -> Row:
+def _task_row(row: tuple[Any, ...]) -> Row:
     named = dict(zip(TASK_COLUMNS, row))
     named["run"], named["task"] = str(named["run"]), str(named["task"])
     return named
@@ -433,9 +432,9 @@ def _task_row(row: Tuple[Any, ...]) -> Row:
 # -- conditions
 
 
-def _conditions(flow: Optional[str], where: Row) -> Tuple[str, Tuple[Any, ...]]:
-    parts: List[str] = []
-    values: List[Any] = []
+def _conditions(flow: str | None, where: Row) -> tuple[str, tuple[Any, ...]]:
+    parts: list[str] = []
+    values: list[Any] = []
 
     def add(part: str, *more: Any) -> None:
         parts.append(part)
@@ -458,7 +457,7 @@ def _conditions(flow: Optional[str], where: Row) -> Tuple[str, Tuple[Any, ...]]:
     return (f"WHERE {' AND '.join(parts)}" if parts else ""), tuple(values)
 
 
-def _wanted_tags(where: Row) -> List[str]:
+def _wanted_tags(where: Row) -> list[str]:
     tags = where.get("tags_all") or []
     tags = [tags] if isinstance(tags, str) else list(tags)
     return tags if where.get("namespace") is None else [*tags, where["namespace"]]

@@ -14,7 +14,8 @@ import itertools
 import os
 import sys
 import time
-from typing import Dict, Iterable, List, Optional, Tuple
+from collections.abc import Iterable
+from contextlib import suppress
 
 from ..contracts.storage import StorageCapabilities, check_key
 from ..errors import MetaflowError, NotFound, StoreConflict, StoreError
@@ -95,38 +96,36 @@ class LocalStorage:
             raise _not_found(self.root, key) from None
 
     @_translated
-    def read_many(self, keys: Iterable[str]) -> Dict[str, bytes]:
+    def read_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         found = {}
         for key in keys:
-            try:
+            with suppress(*_MISSING):
                 found[key] = _read_file(self._path(key))
-            except _MISSING:
-                pass
         return found
 
     def exists(self, key: str) -> bool:
         return self.size(key) is not None
 
     @_translated
-    def size(self, key: str) -> Optional[int]:
+    def size(self, key: str) -> int | None:
         try:
             stat = os.stat(self._path(key))
         except _MISSING:
             return None
         return None if _is_dir(stat) else stat.st_size
 
-    def read_versioned(self, key: str) -> Tuple[bytes, str]:
+    def read_versioned(self, key: str) -> tuple[bytes, str]:
         data = self.read(key)
         return data, _version(data)
 
     # -- writing
 
     @_translated
-    def write_if(self, key: str, data: bytes, version: Optional[str]) -> str:
+    def write_if(self, key: str, data: bytes, version: str | None) -> str:
         path = self._path(key)
         with self._lock(key):
             try:
-                now: Optional[str] = _version(_read_file(path))
+                now: str | None = _version(_read_file(path))
             except _MISSING:
                 now = None
             if now != version:
@@ -191,7 +190,7 @@ class LocalStorage:
 
     # -- files
 
-    def local_path(self, key: str) -> Optional[str]:
+    def local_path(self, key: str) -> str | None:
         return self._path(key)
 
     @_translated
@@ -210,11 +209,11 @@ class LocalStorage:
     # -- listing
 
     @_translated
-    def list_dirs(self, prefix: str = "") -> List[str]:
+    def list_dirs(self, prefix: str = "") -> list[str]:
         return sorted(entry.name for entry in _scan(self._folder(prefix)) if entry.is_dir())
 
     @_translated
-    def list_files(self, prefix: str = "") -> List[str]:
+    def list_files(self, prefix: str = "") -> list[str]:
         start = prefix.rstrip("/") + "/" if prefix else ""
         return sorted(start + entry.name for entry in _scan(self._folder(prefix)) if entry.is_file())
 
@@ -225,14 +224,16 @@ class LocalStorage:
         if not os.path.isdir(self.root):
             return
         if _HAS_SYNCFS:
-            return _syncfs(self.root)
-        _flush(self._unsynced)
-        self._unsynced.clear()
+            _syncfs(self.root)
+        else:
+            _flush(self._unsynced)
+            self._unsynced.clear()
 
     # -- how
 
     def _path(self, key: str) -> str:
-        return os.path.join(self.root, *check_key(key).split("/")) if os.sep != "/" else f"{self.root}/{check_key(key)}"
+        path = f"{self.root}/{check_key(key)}"
+        return path if os.sep == "/" else path.replace("/", os.sep)
 
     def _folder(self, prefix: str) -> str:
         return self._path(prefix.rstrip("/")) if prefix else self.root
@@ -240,7 +241,7 @@ class LocalStorage:
     def _staging_path(self) -> str:
         return os.path.join(self._tmp, f"{_STAGED}{self._token}-{os.getpid()}-{next(self._counter)}")
 
-    def _open_staged(self) -> Tuple[int, str]:
+    def _open_staged(self) -> tuple[int, str]:
         path = self._staging_path()
         try:
             return os.open(path, _WRITE_FLAGS, 0o666), path
@@ -326,7 +327,7 @@ class LocalStorage:
             self._replace(staged, target)
         return True
 
-    def _lock(self, key: str) -> "_FileLock":
+    def _lock(self, key: str) -> _FileLock:
         import zlib
 
         folder = os.path.join(self._tmp, "locks")
@@ -364,16 +365,22 @@ class _FileLock:
 def _lock_handle(handle: int) -> None:
     try:
         import fcntl
-    except ImportError:  # Windows: retries for about ten seconds at a time
-        import msvcrt
+    except ImportError:
+        _lock_on_windows(handle)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
-        while True:
-            try:
-                return msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-            except OSError as err:
-                if err.errno not in (errno.EDEADLK, errno.EACCES):
-                    raise
-    fcntl.flock(handle, fcntl.LOCK_EX)
+
+def _lock_on_windows(handle: int) -> None:
+    import msvcrt
+
+    while True:  # one call tries for about ten seconds
+        try:
+            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+            return
+        except OSError as err:
+            if err.errno not in (errno.EDEADLK, errno.EACCES):
+                raise
 
 
 def _version(data: bytes) -> str:
@@ -388,7 +395,7 @@ def _is_dir(stat: os.stat_result) -> bool:
     return (stat.st_mode & 0o170000) == 0o040000
 
 
-def _read_file(path: str, offset: int = 0, size: Optional[int] = None) -> bytes:
+def _read_file(path: str, offset: int = 0, size: int | None = None) -> bytes:
     # Plain system calls: half the cost of open() for the small records read by the thousand.
     handle = os.open(path, _READ_FLAGS)
     try:
@@ -474,7 +481,8 @@ def _syncfs(root: str) -> None:
 
         call = ctypes.CDLL(None, use_errno=True).syncfs
     except (ImportError, AttributeError, OSError):  # a Python or a C library without it
-        return os.sync()
+        os.sync()
+        return
     handle = os.open(root, os.O_RDONLY)
     try:
         if call(handle) != 0:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Dict, Iterable, List, Optional, Tuple
+from collections.abc import Iterable
 
 from ..contracts.storage import StorageCapabilities, check_key
 from ..errors import NotFound, StoreConflict, StoreError
@@ -19,7 +19,7 @@ class MemoryStorage:
 
     def __init__(self, root: str = "memory"):
         self.root = root
-        self._content: Dict[str, Tuple[bytes, str]] = {}
+        self._content: dict[str, tuple[bytes, str]] = {}
         self._guard = threading.Lock()
         self._writes = 0
 
@@ -32,27 +32,29 @@ class MemoryStorage:
     def read_range(self, key: str, offset: int, size: int) -> bytes:
         return self.read_versioned(key)[0][offset : offset + size]
 
-    def read_many(self, keys: Iterable[str]) -> Dict[str, bytes]:
+    def read_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         return {key: self.read(key) for key in keys if self.exists(key)}
 
     def exists(self, key: str) -> bool:
         return check_key(key) in self._content
 
-    def size(self, key: str) -> Optional[int]:
+    def size(self, key: str) -> int | None:
         return len(self.read(key)) if self.exists(key) else None
 
-    def read_versioned(self, key: str) -> Tuple[bytes, str]:
+    def read_versioned(self, key: str) -> tuple[bytes, str]:
         try:
             return self._content[check_key(key)]
         except KeyError:
             raise NotFound(f"{key} is not in the datastore at {self.root}", data={"key": key}) from None
 
-    def write_if(self, key: str, data: bytes, version: Optional[str]) -> str:
+    def write_if(self, key: str, data: bytes, version: str | None) -> str:
         with self._guard:
             now = self._content.get(check_key(key), (b"", None))[1]
             if now != version:
                 raise StoreConflict(
-                    f"{key} was changed by another writer", hint="Read it again and repeat the change.", data={"key": key}
+                    f"{key} was changed by another writer",
+                    hint="Read it again and repeat the change.",
+                    data={"key": key},
                 )
             return self._put(key, data)
 
@@ -77,7 +79,7 @@ class MemoryStorage:
         except OSError as err:
             raise StoreError(f"{path} cannot be stored: {err.strerror}", data={"path": path}) from err
 
-    def local_path(self, key: str) -> Optional[str]:
+    def local_path(self, key: str) -> str | None:
         check_key(key)
         return None
 
@@ -91,10 +93,10 @@ class MemoryStorage:
         except OSError as err:
             raise StoreError(f"{path} cannot be written: {err.strerror}", data={"path": path}) from err
 
-    def list_dirs(self, prefix: str = "") -> List[str]:
+    def list_dirs(self, prefix: str = "") -> list[str]:
         return sorted({rest.split("/")[0] for rest in self._below(prefix) if "/" in rest})
 
-    def list_files(self, prefix: str = "") -> List[str]:
+    def list_files(self, prefix: str = "") -> list[str]:
         start = _folder(prefix)
         return sorted(start + rest for rest in self._below(prefix) if "/" not in rest)
 
@@ -117,7 +119,7 @@ class MemoryStorage:
         self._content[check_key(key)] = (bytes(data), str(self._writes))
         return str(self._writes)
 
-    def _below(self, prefix: str) -> List[str]:
+    def _below(self, prefix: str) -> list[str]:
         start = _folder(prefix)
         return [key[len(start) :] for key in list(self._content) if key.startswith(start)]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from typing import Optional
 
 from ..contracts.storage import Storage
 from ..errors import Corrupted, NotFound, StoreError
@@ -23,7 +22,7 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of_file(path: str, offset: int = 0, size: Optional[int] = None) -> str:
+def digest_of_file(path: str, offset: int = 0, size: int | None = None) -> str:
     """sha256 of a file, or of `size` bytes of it from `offset`, in one pass and little memory."""
     hasher = hashlib.sha256()
     left = float("inf") if size is None else size
@@ -42,7 +41,7 @@ def digest_of_file(path: str, offset: int = 0, size: Optional[int] = None) -> st
 class BlobStore:
     """Blobs on a storage. `cache` is a local folder for storages whose bytes are elsewhere."""
 
-    def __init__(self, storage: Storage, cache: Optional[str] = None):
+    def __init__(self, storage: Storage, cache: str | None = None):
         self._storage = storage
         self._cache = cache
 
@@ -54,7 +53,7 @@ class BlobStore:
             self._storage.write(key, data)
         return digest
 
-    def put_file(self, path: str, digest: Optional[str] = None, move: bool = True) -> str:
+    def put_file(self, path: str, digest: str | None = None, move: bool = True) -> str:
         """Keep the content of a file; `move` gives the file away. Returns its digest.
 
         A `digest` that the caller computed is trusted, which saves a pass over the bytes.
@@ -72,7 +71,7 @@ class BlobStore:
     def has(self, digest: str) -> bool:
         return self._storage.exists(blob_key(_checked(digest)))
 
-    def size(self, digest: str) -> Optional[int]:
+    def size(self, digest: str) -> int | None:
         """Bytes of a blob, None when it is missing."""
         return self._storage.size(blob_key(_checked(digest)))
 
@@ -86,7 +85,7 @@ class BlobStore:
             raise _missing(key)
         return local
 
-    def read(self, digest: str, offset: int = 0, size: Optional[int] = None, expect: Optional[str] = None) -> bytes:
+    def read(self, digest: str, offset: int = 0, size: int | None = None, expect: str | None = None) -> bytes:
         """Bytes of a blob, verified.
 
         The whole blob is checked against its name. A part of it (`offset`, `size`) is checked
@@ -102,7 +101,7 @@ class BlobStore:
         end = len(data) if size is None else offset + size
         return data[offset:end] if (offset or end != len(data)) else data
 
-    def verify(self, digest: str, offset: int = 0, size: Optional[int] = None, expect: Optional[str] = None) -> str:
+    def verify(self, digest: str, offset: int = 0, size: int | None = None, expect: str | None = None) -> str:
         """Like `read`, without holding the bytes; returns the local path that was checked."""
         path = self.path(digest)
         whole = expect is None or size is None
@@ -134,7 +133,7 @@ class BlobStore:
 
 def _checked(digest: str) -> str:
     if not isinstance(digest, str) or _DIGEST.match(digest) is None:
-        raise StoreError(f"{digest!r} is not the name of a blob", hint="Blobs are named by 64 hexadecimal digits (sha256).")
+        raise StoreError(f"{digest!r} is not the name of a blob", hint="A blob is named by its sha256.")
     return digest
 
 

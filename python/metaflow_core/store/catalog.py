@@ -10,22 +10,24 @@ leaves an index that is behind by that one record. Readers catch up at little co
 """
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Optional, Set
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 from ..errors import MetaflowError
 
 __all__ = ["catch_up_runs", "catch_up_tasks", "change_tags", "fill", "reindex", "task_row"]
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 _BATCH = 500  # runs read at once: bounds the memory of a rebuild
 
 
-def fill(store: Any, index: Any) -> List[str]:
+def fill(store: Any, index: Any) -> list[str]:
     """Merge all runs of the store into `index`. Returns what could not be read, one line each.
 
     Tasks are not read here: those of a run come in when somebody first looks at that run.
     """
-    problems: List[str] = []
+    problems: list[str] = []
     for flow in store.runs.list_flows():
         _record_runs(store, index, flow, store.runs.list_runs(flow), problems)
     return problems
@@ -39,12 +41,12 @@ def reindex(store: Any) -> Row:
         _forget(store, flow, runs)
         _record_runs(store, index, flow, runs, problems)
         for run in runs:
-            tasks += _guarded(lambda: _record_tasks(store, flow, run), problems) or 0
+            tasks += _guarded(partial(_record_tasks, store, flow, run), problems) or 0
     flows = index.flows()
     return {"flows": len(flows), "runs": sum(row["runs"] for row in flows), "tasks": tasks, "problems": problems}
 
 
-def catch_up_runs(store: Any, flow: Optional[str] = None) -> None:
+def catch_up_runs(store: Any, flow: str | None = None) -> None:
     """Bring the rows of runs (of one flow, or of all) up to the store."""
     index = store.index
     for name in [flow] if flow is not None else _all_flows(store):
@@ -53,7 +55,7 @@ def catch_up_runs(store: Any, flow: Optional[str] = None) -> None:
         if len(known) != len(there) or not known.issuperset(there):
             _record_runs(store, index, name, [run for run in there if run not in known], [])
             _forget(store, name, there)
-    behind: Dict[str, List[str]] = {}
+    behind: dict[str, list[str]] = {}
     for name, run in index.unsettled(flow):
         behind.setdefault(name, []).append(run)
     for name, runs in behind.items():
@@ -62,8 +64,8 @@ def catch_up_runs(store: Any, flow: Optional[str] = None) -> None:
 
 def catch_up_tasks(store: Any, flow: str, run: str) -> None:
     """Bring the rows of a run's tasks up to the store."""
-    known: Dict[str, Set[str]] = {}
-    stale: Set[str] = set()
+    known: dict[str, set[str]] = {}
+    stale: set[str] = set()
     for row in store.index.tasks(flow, run, all_attempts=True):
         known.setdefault(row["step"], set()).add(row["task"])
         if row["status"] == "running":
@@ -106,27 +108,27 @@ def _status(record: Row, last: bool) -> str:
     return "caught" if record.get("caught") else "done"
 
 
-def _all_flows(store: Any) -> List[str]:
+def _all_flows(store: Any) -> list[str]:
     return sorted({*store.runs.list_flows(), *(row["flow"] for row in store.index.flows())})
 
 
-def _record_runs(store: Any, index: Any, flow: str, runs: List[str], problems: List[str]) -> None:
+def _record_runs(store: Any, index: Any, flow: str, runs: list[str], problems: list[str]) -> None:
     for start in range(0, len(runs), _BATCH):
         index.record_runs(_read_runs(store, flow, runs[start : start + _BATCH], problems))
 
 
-def _read_runs(store: Any, flow: str, runs: List[str], problems: List[str]) -> List[Any]:
+def _read_runs(store: Any, flow: str, runs: list[str], problems: list[str]) -> list[Any]:
     try:
         return list(store.runs.read_runs(flow, runs).values())
     except MetaflowError:
         # One damaged record must not hide the others: read them one by one.
         triples = []
         for run in runs:
-            triples += (_guarded(lambda: store.runs.read_runs(flow, [run]), problems) or {}).values()
+            triples += (_guarded(partial(store.runs.read_runs, flow, [run]), problems) or {}).values()
         return triples
 
 
-def _record_tasks(store: Any, flow: str, run: str, steps: Optional[Iterable[str]] = None) -> int:
+def _record_tasks(store: Any, flow: str, run: str, steps: Iterable[str] | None = None) -> int:
     records = store.tasks.read_tasks(flow, run, steps)
     latest = {(record["step"], record["task"]): record["attempt"] for record in records}
     rows = [task_row(record, latest[record["step"], record["task"]] == record["attempt"]) for record in records]
@@ -135,7 +137,7 @@ def _record_tasks(store: Any, flow: str, run: str, steps: Optional[Iterable[str]
     return len(rows)
 
 
-def _settle(store: Any, index: Any, flow: str, runs: List[str]) -> None:
+def _settle(store: Any, index: Any, flow: str, runs: list[str]) -> None:
     for run, (_record, status, tags) in store.runs.read_runs(flow, runs).items():
         row = index.run(flow, run)
         if row is None:
@@ -153,7 +155,7 @@ def _forget(store: Any, flow: str, there: Iterable[str]) -> None:
         store.index.forget_runs(flow, gone)
 
 
-def _guarded(action: Any, problems: List[str]) -> Any:
+def _guarded(action: Any, problems: list[str]) -> Any:
     try:
         return action()
     except MetaflowError as err:

@@ -1,19 +1,20 @@
 """Patterns of .gitignore files: which files of a folder do not count.
 
 The rules are git's (gitignore(5)): "#" comments, "!" takes back, a trailing "/" means folders only, a "/" elsewhere
-anchors the pattern to the folder of the file it stands in, "*" and "?" stay inside a name, "**" crosses folders; the last
-pattern that matches decides.
+anchors the pattern to the folder of the file it stands in, "*" and "?" stay inside a name, "**" crosses folders; the
+last pattern that matches decides.
 """
 from __future__ import annotations
 
 import re
-from typing import Iterable, List, NamedTuple, Optional
+from collections.abc import Iterable
+from typing import NamedTuple
 
 __all__ = ["IgnoreRules"]
 
 
 class _Rule(NamedTuple):
-    matches: "re.Pattern[str]"
+    matches: re.Pattern[str]
     folders_only: bool
     takes_back: bool
 
@@ -22,9 +23,9 @@ class IgnoreRules:
     """The patterns of one or more files, each with the folder they stand in ("" for the top)."""
 
     def __init__(self) -> None:
-        self._rules: List[_Rule] = []
+        self._rules: list[_Rule] = []
 
-    def extended(self, lines: Iterable[str], folder: str = "") -> "IgnoreRules":
+    def extended(self, lines: Iterable[str], folder: str = "") -> IgnoreRules:
         """These rules and those of a file in `folder`, which come later and so win."""
         rules = IgnoreRules()
         rules._rules = self._rules + [rule for line in lines for rule in [_parse(line, folder)] if rule is not None]
@@ -38,7 +39,7 @@ class IgnoreRules:
         return False
 
 
-def _parse(line: str, folder: str) -> Optional[_Rule]:
+def _parse(line: str, folder: str) -> _Rule | None:
     pattern = line.rstrip("\r\n")
     if not pattern.endswith("\\ "):
         pattern = pattern.rstrip(" ")

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any
 
 __all__ = ["HEARTBEAT_TIMEOUT_SECONDS", "host_name", "process_start", "shown_status"]
 
@@ -21,7 +21,7 @@ def host_name() -> str:
     return socket.gethostname()
 
 
-def shown_status(status: Dict[str, Any], now: Optional[float] = None) -> str:
+def shown_status(status: dict[str, Any], now: float | None = None) -> str:
     """The status to show: as written, or "lost" for a run whose process is gone."""
     if status["status"] != "running":
         return status["status"]
@@ -31,7 +31,7 @@ def shown_status(status: Dict[str, Any], now: Optional[float] = None) -> str:
     return "running" if age <= HEARTBEAT_TIMEOUT_SECONDS else "lost"
 
 
-def process_start(pid: Optional[int] = None) -> Optional[str]:
+def process_start(pid: int | None = None) -> str | None:
     """When a process (by default this one) started, as text to compare; None when it is gone or nobody can tell."""
     pid = os.getpid() if pid is None else pid
     if sys.platform.startswith("linux"):
@@ -41,7 +41,7 @@ def process_start(pid: Optional[int] = None) -> Optional[str]:
     return None
 
 
-def _is_alive(pid: int, start: Optional[str]) -> bool:
+def _is_alive(pid: int, start: str | None) -> bool:
     if pid <= 0:
         return False
     if start is not None:
@@ -51,7 +51,7 @@ def _is_alive(pid: int, start: Optional[str]) -> bool:
     return _exists(pid)
 
 
-def _linux_start(pid: int) -> Optional[str]:
+def _linux_start(pid: int) -> str | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The name of the program, in parentheses, may hold anything: count from its end.
@@ -66,7 +66,7 @@ def _linux_start(pid: int) -> Optional[str]:
     return f"{boot[:8]}-{ticks}"  # ticks count from the start of the machine
 
 
-def _posix_start(pid: int) -> Optional[str]:
+def _posix_start(pid: int) -> str | None:
     import subprocess
 
     done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
 """Logs: what a task wrote to stdout and stderr, one file each per attempt, absent when empty."""
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 from ..contracts.storage import Storage
 from ..errors import NotFound, StoreError
@@ -25,20 +25,20 @@ class LogStore:
     def __init__(self, storage: Storage):
         self._storage = storage
 
-    def log_path(self, flow: str, run: str, step: str, task: str, attempt: int, stream: str) -> Optional[str]:
+    def log_path(self, flow: str, run: str, step: str, task: str, attempt: int, stream: str) -> str | None:
         """The local file that a worker writes to, None when the storage is not local."""
         return self._storage.local_path(log_key(flow, run, step, task, attempt, stream))
 
     def size(self, flow: str, run: str, step: str, task: str, attempt: int, stream: str) -> int:
         return self._storage.size(log_key(flow, run, step, task, attempt, stream)) or 0
 
-    def sizes(self, flow: str, run: str, step: str, task: str, attempt: int) -> Dict[str, int]:
+    def sizes(self, flow: str, run: str, step: str, task: str, attempt: int) -> dict[str, int]:
         """{"stdout": bytes, "stderr": bytes}, the shape of task.json's "logs"."""
         return {stream: self.size(flow, run, step, task, attempt, stream) for stream in STREAMS}
 
     def read(
         self, flow: str, run: str, step: str, task: str, attempt: int, stream: str,
-        offset: int = 0, max_bytes: Optional[int] = None,
+        offset: int = 0, max_bytes: int | None = None,
     ) -> bytes:
         """Bytes of a log from `offset`, empty past its end and when nothing was written."""
         key = log_key(flow, run, step, task, attempt, stream)
@@ -52,7 +52,7 @@ class LogStore:
             return b""
 
 
-def origin_of(record: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+def origin_of(record: dict[str, Any]) -> dict[str, Any] | None:
     """Where a cloned task's logs are: {"flow","run","step","task","attempt"}, None for a task that ran itself."""
     if not record.get("origin"):
         return None

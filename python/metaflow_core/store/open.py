@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable
 
 from ..contracts.index import Index
 from ..contracts.storage import Storage
@@ -27,7 +27,7 @@ class Store:
     logs: LogStore
     index: Index
 
-    def reindex(self) -> Dict[str, Any]:
+    def reindex(self) -> dict[str, Any]:
         """Make the index equal to the store: {"flows", "runs", "tasks", "problems"}."""
         return reindex(self)
 
@@ -50,7 +50,7 @@ def open_store(settings: Any) -> Store:
     return store_on(storage, plugins("indexes").get(name), address)
 
 
-def store_on(storage: Storage, make_index: Callable[..., Index], address: Optional[str] = None) -> Store:
+def store_on(storage: Storage, make_index: Callable[..., Index], address: str | None = None) -> Store:
     """The parts of a datastore on a storage that is open already; `address` is what the index is opened with."""
     runs = RunStore(storage)
     # The index fills itself from the store, so each needs the other: the lambda looks up `store` when it is called.

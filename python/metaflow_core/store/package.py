@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import io
 import os
-from typing import Any, Dict, Iterable, List, Tuple
+from collections.abc import Iterable
+from typing import Any
 
 from ..errors import Corrupted, NotFound, StoreError
 from ..nearest import did_you_mean
 
 __all__ = ["extract_package", "list_package", "pack_files", "read_package_file"]
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
-def pack_files(files: Iterable[Tuple[str, str]]) -> bytes:
+
+def pack_files(files: Iterable[tuple[str, str]]) -> bytes:
     """A tar of (name inside, path on disk) pairs. Times, owners and order leave no trace; "x" permission is kept."""
     import tarfile
 
@@ -30,7 +33,7 @@ def pack_files(files: Iterable[Tuple[str, str]]) -> bytes:
     return buffer.getvalue()
 
 
-def list_package(path: str) -> List[Dict[str, Any]]:
+def list_package(path: str) -> list[dict[str, Any]]:
     """[{"name", "size_bytes"}] of the package in the file at `path`, by name."""
     with _opened(path) as tar:
         return sorted(({"name": member.name, "size_bytes": member.size} for member in _files(tar)), key=_by_name)
@@ -41,11 +44,12 @@ def read_package_file(path: str, name: str) -> bytes:
     with _opened(path) as tar:
         members = {member.name: member for member in _files(tar)}
         if name not in members:
-            raise NotFound(f"the code package has no file {name!r}", hint=did_you_mean(name, members), data={"name": name})
+            hint = did_you_mean(name, members)
+            raise NotFound(f"the code package has no file {name!r}", hint=hint, data={"name": name})
         return tar.extractfile(members[name]).read()  # type: ignore[union-attr]
 
 
-def extract_package(path: str, folder: str) -> List[str]:
+def extract_package(path: str, folder: str) -> list[str]:
     """Write all files of a package below `folder`; the paths written. Existing files are not replaced: StoreError."""
     with _opened(path) as tar:
         members = sorted(_files(tar), key=lambda member: member.name)
@@ -61,7 +65,7 @@ def extract_package(path: str, folder: str) -> List[str]:
 def _write(data: bytes, target: str, executable: bool) -> None:
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o777 if executable else 0o666)
+        handle = os.open(target, _NEW_FILE, 0o777 if executable else 0o666)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
     except OSError as err:
@@ -77,7 +81,7 @@ def _opened(path: str) -> Any:
         raise Corrupted(f"{path} is not a code package: {err}", data={"path": path}) from err
 
 
-def _files(tar: Any) -> List[Any]:
+def _files(tar: Any) -> list[Any]:
     members = [member for member in tar.getmembers() if member.isfile()]
     for member in members:
         _safe_name(member.name)
@@ -91,5 +95,5 @@ def _safe_name(name: str) -> str:
     return name
 
 
-def _by_name(row: Dict[str, Any]) -> str:
+def _by_name(row: dict[str, Any]) -> str:
     return row["name"]

@@ -6,7 +6,7 @@ its ``format``; one that is newer than this package is refused, never half under
 from __future__ import annotations
 
 import json
-from typing import Any, Dict
+from typing import Any
 
 from ..errors import Corrupted, StoreError, StoreTooNew
 
@@ -17,7 +17,7 @@ RECORD_FORMAT = 1
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False)
 
 
-def encode(record: Dict[str, Any], key: str) -> bytes:
+def encode(record: dict[str, Any], key: str) -> bytes:
     """The bytes of a record; StoreError naming `key` for what JSON cannot hold."""
     try:
         return _encoder.encode(record).encode("utf-8", "surrogatepass")
@@ -25,7 +25,7 @@ def encode(record: Dict[str, Any], key: str) -> bytes:
         raise StoreError(f"{key} cannot be written: {err}", hint="Records hold plain JSON values only.") from err
 
 
-def decode(data: bytes, key: str) -> Dict[str, Any]:
+def decode(data: bytes, key: str) -> dict[str, Any]:
     """The record in these bytes; Corrupted or StoreTooNew naming `key`."""
     try:
         record = json.loads(data.decode("utf-8", "surrogatepass"))

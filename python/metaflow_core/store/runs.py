@@ -5,7 +5,8 @@
 """
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Set, Tuple
+from collections.abc import Iterable
+from typing import Any, Callable
 
 from ..contracts.storage import Storage
 from ..errors import NotFound, StoreConflict
@@ -15,7 +16,7 @@ from .version import claim_format
 
 __all__ = ["RunStore", "initial_status", "initial_tags"]
 
-Record = Dict[str, Any]
+Record = dict[str, Any]
 _TRIES = 100
 _STALE_SECONDS = 24 * 3600.0
 
@@ -82,14 +83,14 @@ class RunStore:
         """{"version", "tags": sorted user tags}; system tags are in run.json."""
         return self._read_mutable(flow, run, layout.tags_key, initial_tags)[0]
 
-    def read_runs(self, flow: str, runs: Iterable[str]) -> Dict[str, Tuple[Record, Record, Record]]:
+    def read_runs(self, flow: str, runs: Iterable[str]) -> dict[str, tuple[Record, Record, Record]]:
         """{run: (record, status, tags)} of many runs; those that do not exist are absent."""
         wanted = list(runs)
         makers = (layout.run_key, layout.status_key, layout.tags_key)
         found = self._storage.read_many(make(flow, run) for run in wanted for make in makers)
         return {run: self._triple(flow, run, found) for run in wanted if layout.run_key(flow, run) in found}
 
-    def _triple(self, flow: str, run: str, found: Dict[str, bytes]) -> Tuple[Record, Record, Record]:
+    def _triple(self, flow: str, run: str, found: dict[str, bytes]) -> tuple[Record, Record, Record]:
         key, status, tags = layout.run_key(flow, run), layout.status_key(flow, run), layout.tags_key(flow, run)
         record = decode(found[key], key)
         return (
@@ -104,7 +105,7 @@ class RunStore:
         """Replace the status by `change(status)`, which is called again if another process was faster."""
         return self._change(flow, run, layout.status_key, initial_status, change)
 
-    def change_tags(self, flow: str, run: str, change: Callable[[Set[str]], Iterable[str]]) -> Record:
+    def change_tags(self, flow: str, run: str, change: Callable[[set[str]], Iterable[str]]) -> Record:
         """Replace the user tags by `change(set of tags)`; the same rule. Returns the new record."""
 
         def apply(record: Record) -> Record:
@@ -139,30 +140,30 @@ class RunStore:
 
     # -- listing
 
-    def list_flows(self) -> List[str]:
+    def list_flows(self) -> list[str]:
         return self._storage.list_dirs(layout.FLOWS)
 
-    def list_runs(self, flow: str) -> List[str]:
+    def list_runs(self, flow: str) -> list[str]:
         """Run ids, oldest first. An id whose claim was killed half way may be among them: see `exists`."""
         return self._run_folders(flow)
 
-    def list_steps(self, flow: str, run: str) -> List[str]:
+    def list_steps(self, flow: str, run: str) -> list[str]:
         """Names of the steps that have started, sorted."""
         return self._storage.list_dirs(layout.run_folder(flow, run))
 
-    def list_tasks(self, flow: str, run: str, step: str) -> List[str]:
+    def list_tasks(self, flow: str, run: str, step: str) -> list[str]:
         """Task ids of a step, in order of their numbers."""
         return _numbers(self._storage.list_dirs(layout.step_folder(flow, run, step)))
 
-    def list_attempts(self, flow: str, run: str, step: str, task: str) -> List[int]:
+    def list_attempts(self, flow: str, run: str, step: str, task: str) -> list[int]:
         """Attempts that were started, finished or not."""
         return [int(name) for name in _numbers(self._storage.list_dirs(layout.task_folder(flow, run, step, task)))]
 
-    def _run_folders(self, flow: str) -> List[str]:
+    def _run_folders(self, flow: str) -> list[str]:
         return _numbers(self._storage.list_dirs(layout.flow_folder(flow)))
 
 
-def _numbers(names: Iterable[str]) -> List[str]:
+def _numbers(names: Iterable[str]) -> list[str]:
     return sorted((name for name in names if name.isdecimal() and name.isascii()), key=int)
 
 

@@ -6,7 +6,8 @@ snapshot is a help and never the reason for a run to fail: what is too much is l
 from __future__ import annotations
 
 import os
-from typing import Iterable, List, NamedTuple, Sequence, Tuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from .ignore import IgnoreRules
 
@@ -20,8 +21,8 @@ _MOST_ENTRIES = 20_000
 class Snapshot(NamedTuple):
     """`files`: (name inside, path on disk). `left_out`: sentences about what is missing."""
 
-    files: List[Tuple[str, str]]
-    left_out: List[str]
+    files: list[tuple[str, str]]
+    left_out: list[str]
 
 
 def folder_snapshot(folder: str, suffixes: Sequence[str], max_bytes: float, always: Iterable[str] = ()) -> Snapshot:
@@ -48,9 +49,9 @@ def folder_snapshot(folder: str, suffixes: Sequence[str], max_bytes: float, alwa
     return Snapshot([(name, os.path.join(folder, *name.split("/"))) for name, _ in found if name not in gone], left_out)
 
 
-def _find(folder: str, suffixes: Tuple[str, ...], always: set) -> Tuple[List[Tuple[str, int]], bool]:
-    found: List[Tuple[str, int]] = []
-    todo: List[Tuple[str, IgnoreRules]] = [("", IgnoreRules())]
+def _find(folder: str, suffixes: tuple[str, ...], always: set) -> tuple[list[tuple[str, int]], bool]:
+    found: list[tuple[str, int]] = []
+    todo: list[tuple[str, IgnoreRules]] = [("", IgnoreRules())]
     seen = 0
     while todo:
         place, rules = todo.pop(0)
@@ -67,7 +68,9 @@ def _find(folder: str, suffixes: Tuple[str, ...], always: set) -> Tuple[List[Tup
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith(".") and entry.name not in _NEVER and not rules.ignored(name, True):
                     todo.append((name, rules))
-            elif (name in always or entry.name.endswith(suffixes)) and entry.is_file() and not rules.ignored(name, False):
+            elif not (name in always or entry.name.endswith(suffixes)) or rules.ignored(name, False):
+                continue
+            elif entry.is_file():
                 found.append((name, entry.stat().st_size))
     return found, True
 

@@ -5,7 +5,8 @@ without it is running, or was killed.
 """
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ..contracts.storage import Storage
 from ..errors import Corrupted, NotFound, StoreConflict
@@ -15,10 +16,10 @@ from .runs import RunStore
 
 __all__ = ["TaskStore", "blob_of"]
 
-Record = Dict[str, Any]
+Record = dict[str, Any]
 
 
-def blob_of(artifact: Record) -> Tuple[str, int, int]:
+def blob_of(artifact: Record) -> tuple[str, int, int]:
     """Where an artifact's bytes are: (digest of the blob, offset, size in bytes)."""
     return artifact.get("blob") or artifact["digest"], artifact.get("offset") or 0, artifact["size"]
 
@@ -45,7 +46,7 @@ class TaskStore:
 
     # -- reading
 
-    def read_task(self, flow: str, run: str, step: str, task: str, attempt: Optional[int] = None) -> Record:
+    def read_task(self, flow: str, run: str, step: str, task: str, attempt: int | None = None) -> Record:
         """The record of an attempt, by default of the latest finished one; NotFound if none is finished."""
         if attempt is not None:
             return self._read(layout.task_key(flow, run, step, task, attempt))
@@ -59,14 +60,14 @@ class TaskStore:
             data={"flow": flow, "run": run, "step": step, "task": task},
         )
 
-    def read_attempts(self, flow: str, run: str, step: str, task: str) -> Dict[int, Optional[Record]]:
+    def read_attempts(self, flow: str, run: str, step: str, task: str) -> dict[int, Record | None]:
         """{attempt: its record, or None while it is not finished}, in order."""
         numbers = self._runs.list_attempts(flow, run, step, task)
         keys = {number: layout.task_key(flow, run, step, task, number) for number in numbers}
         found = self._storage.read_many(keys.values())
         return {n: decode(found[key], key) if key in found else None for n, key in keys.items()}
 
-    def read_tasks(self, flow: str, run: str, steps: Optional[Iterable[str]] = None) -> List[Record]:
+    def read_tasks(self, flow: str, run: str, steps: Iterable[str] | None = None) -> list[Record]:
         """All finished attempts of a run (or of some of its steps), by step, task and attempt."""
         keys = [
             layout.task_key(flow, run, step, task, attempt)
@@ -79,7 +80,7 @@ class TaskStore:
 
     # -- artifacts
 
-    def resolve_artifacts(self, record: Record, known: Optional[Dict[str, Record]] = None) -> Dict[str, Record]:
+    def resolve_artifacts(self, record: Record, known: dict[str, Record] | None = None) -> dict[str, Record]:
         """{name: ArtifactRecord} of everything a task has: its own, and those it inherits.
 
         Who resolves many siblings passes one dict as `known` each time: the records they share
@@ -87,7 +88,7 @@ class TaskStore:
         deleted and begun again at run 1 while a session is open.
         """
         hidden: set = set()
-        artifacts: Dict[str, Record] = {}
+        artifacts: dict[str, Record] = {}
         for task in self._lineage(record, {} if known is None else known):
             for name, artifact in task.get("artifacts", {}).items():
                 if name not in hidden:
@@ -95,7 +96,7 @@ class TaskStore:
             hidden.update(task.get("removed") or ())
         return artifacts
 
-    def _lineage(self, record: Record, known: Dict[str, Record]) -> Iterator[Record]:
+    def _lineage(self, record: Record, known: dict[str, Record]) -> Iterator[Record]:
         """The task and, one after the other, those it inherits from."""
         seen = set()
         while True:
@@ -104,7 +105,8 @@ class TaskStore:
             if not parent:
                 return
             if parent in seen:
-                raise Corrupted(f"{record['flow']}/{record['run']}/{parent} inherits from itself", data={"task": parent})
+                run = f"{record['flow']}/{record['run']}"
+                raise Corrupted(f"{run}/{parent} inherits from itself", data={"task": f"{run}/{parent}"})
             seen.add(parent)
             step, task, attempt = parent.split("/")
             key = layout.task_key(record["flow"], record["run"], step, task, int(attempt))

@@ -1,30 +1,46 @@
 """What every index must do. To test one:
 
-    class TestMyIndex(IndexSuite):
-        @pytest.fixture
-        def open_index(self, tmp_path):
-            return lambda fill=lambda index: None: MyIndex(address, fill)
+class TestMyIndex(IndexSuite):
+    @pytest.fixture
+    def open_index(self, tmp_path):
+        return lambda fill=lambda index: None: MyIndex(address, fill)
 """
 
 import pytest
-
 from metaflow_core.contracts.index import Index
-from metaflow_core.errors import UnknownOption
+from metaflow_core.errors import StoreError, UnknownOption
 
 
 def run_record(run="1", flow="F", created_at=None, **more):
     record = {
-        "format": 1, "flow": flow, "run": run, "created_at": float(run) if created_at is None else created_at,
-        "user": "alice", "namespace": "user:alice", "script": "flow.R", "host": "h", "pid": 1,
-        "system_tags": ["user:alice"], "tags": [], "origin": None,
+        "format": 1,
+        "flow": flow,
+        "run": run,
+        "created_at": float(run) if created_at is None else created_at,
+        "user": "alice",
+        "namespace": "user:alice",
+        "script": "flow.R",
+        "host": "h",
+        "pid": 1,
+        "system_tags": ["user:alice"],
+        "tags": [],
+        "origin": None,
     }
     return {**record, **more}
 
 
 def status_record(status="running", version=1, **more):
     record = {
-        "version": version, "status": status, "started_at": 1.0, "finished_at": None, "heartbeat_at": 1.0, "host": "h",
-        "pid": 1, "pid_start": "x", "tasks": {"done": 1, "failed": 2, "cloned": 3}, "error": None,
+        "version": version,
+        "status": status,
+        "started_at": 1.0,
+        "finished_at": None,
+        "heartbeat_at": 1.0,
+        "host": "h",
+        "pid": 1,
+        "pid_start": "x",
+        "tasks": {"done": 1, "failed": 2, "cloned": 3},
+        "error": None,
     }
     return {**record, **more}
 
@@ -35,8 +51,19 @@ def tags_record(tags=(), version=1):
 
 def task_row(step="fit", task="1", attempt=0, status="done", run="1", **more):
     row = {
-        "flow": "F", "run": run, "step": step, "task": task, "attempt": attempt, "position": step, "status": status,
-        "started_at": 1.0, "finished_at": 2.0, "cause": None, "message": None, "origin": None, "max_rss_bytes": 7,
+        "flow": "F",
+        "run": run,
+        "step": step,
+        "task": task,
+        "attempt": attempt,
+        "position": step,
+        "status": status,
+        "started_at": 1.0,
+        "finished_at": 2.0,
+        "cause": None,
+        "message": None,
+        "origin": None,
+        "max_rss_bytes": 7,
         "user_seconds": 0.5,
     }
     return {**row, **more}
@@ -97,10 +124,24 @@ class IndexSuite:
         status = status_record("failed", finished_at=9.0, error={"message": "broken"})
         index.record_run(record, status, tags_record(["b", "a"]))
         expected = {
-            "flow": "F", "run": "12", "status": "failed", "created_at": 12.0, "started_at": 1.0, "finished_at": 9.0,
-            "heartbeat_at": 1.0, "host": "h", "pid": 1, "pid_start": "x", "user": "alice", "namespace": "user:alice",
-            "script": "flow.R", "origin_run": "11", "message": "broken", "tasks": {"done": 1, "failed": 2, "cloned": 3},
-            "system_tags": ["user:alice"], "tags": ["a", "b"],
+            "flow": "F",
+            "run": "12",
+            "status": "failed",
+            "created_at": 12.0,
+            "started_at": 1.0,
+            "finished_at": 9.0,
+            "heartbeat_at": 1.0,
+            "host": "h",
+            "pid": 1,
+            "pid_start": "x",
+            "user": "alice",
+            "namespace": "user:alice",
+            "script": "flow.R",
+            "origin_run": "11",
+            "message": "broken",
+            "tasks": {"done": 1, "failed": 2, "cloned": 3},
+            "system_tags": ["user:alice"],
+            "tags": ["a", "b"],
         }
         assert index.run("F", "12") == expected
         assert index.runs("F") == index.runs() == [expected]
@@ -132,13 +173,25 @@ class IndexSuite:
     @pytest.mark.parametrize(
         "where, expected",
         [
-            (None, "4321"), ({}, "4321"),
-            ({"status": "completed"}, "42"), ({"status": ["completed", "failed"]}, "432"), ({"status": []}, ""),
-            ({"tags_all": ["x"]}, "32"), ({"tags_all": ["x", "y"]}, "3"), ({"tags_all": "x"}, "32"), ({"tags_all": []}, "4321"),
-            ({"tags_all": ["user:bob"]}, "4"), ({"tags_all": ["x'); DROP TABLE runs; --"]}, ""),
-            ({"namespace": "user:alice"}, "321"), ({"namespace": None}, "4321"), ({"namespace": "x"}, "32"),
-            ({"created_after": 3}, "43"), ({"created_before": 3}, "321"), ({"created_after": 2, "created_before": 3}, "32"),
-            ({"user": "bob"}, "4"), ({"origin_run": "1"}, "3"),
+            (None, "4321"),
+            ({}, "4321"),
+            ({"status": "completed"}, "42"),
+            ({"status": ["completed", "failed"]}, "432"),
+            ({"status": []}, ""),
+            ({"tags_all": ["x"]}, "32"),
+            ({"tags_all": ["x", "y"]}, "3"),
+            ({"tags_all": "x"}, "32"),
+            ({"tags_all": []}, "4321"),
+            ({"tags_all": ["user:bob"]}, "4"),
+            ({"tags_all": ["x'); DROP TABLE runs; --"]}, ""),
+            ({"namespace": "user:alice"}, "321"),
+            ({"namespace": None}, "4321"),
+            ({"namespace": "x"}, "32"),
+            ({"created_after": 3}, "43"),
+            ({"created_before": 3}, "321"),
+            ({"created_after": 2, "created_before": 3}, "32"),
+            ({"user": "bob"}, "4"),
+            ({"origin_run": "1"}, "3"),
             ({"status": "completed", "tags_all": ["x"], "user": "alice"}, "2"),
         ],
     )
@@ -212,13 +265,19 @@ class IndexSuite:
     def test_tasks_sort_as_numbers_and_show_their_latest_attempt(self, index):
         index.record_tasks([task_row(task=task) for task in ("10", "9", "2")])
         index.record_tasks([task_row(task="9", attempt=1, status="failed"), task_row("start", "1")])
-        assert [(row["task"], row["attempt"]) for row in index.tasks("F", "1", "fit")] == [("2", 0), ("9", 1), ("10", 0)]
+        assert [(row["task"], row["attempt"]) for row in index.tasks("F", "1", "fit")] == [
+            ("2", 0),
+            ("9", 1),
+            ("10", 0),
+        ]
         assert [row["attempt"] for row in index.tasks("F", "1", "fit", all_attempts=True)] == [0, 0, 1, 0]
         assert [row["task"] for row in index.tasks("F", "1", limit=2, offset=1)] == ["9", "10"]
         assert [row["task"] for row in index.tasks("F", "1", where={"status": "failed"})] == ["9"]
 
     def test_counts_are_of_tasks_not_attempts(self, index):
-        index.record_tasks([task_row("a", "1", 0, "retrying"), task_row("a", "1", 1, "done"), task_row("a", "2", 0, "running")])
+        index.record_tasks(
+            [task_row("a", "1", 0, "retrying"), task_row("a", "1", 1, "done"), task_row("a", "2", 0, "running")]
+        )
         index.record_tasks([task_row("b", "3", 0, "failed", started_at=5.0, finished_at=9.0), task_row(run="2")])
         assert index.counts("F", "1") == {"a": {"done": 1, "running": 1}, "b": {"failed": 1}}
         assert index.spans("F", "1") == {"a": (1.0, 2.0), "b": (5.0, 9.0)}
@@ -237,7 +296,7 @@ class IndexSuite:
         assert index.tasks("F", "1")[0]["finished_at"] is None
 
     def test_nothing_is_recorded_when_a_row_is_bad(self, index):
-        with pytest.raises(Exception):
+        with pytest.raises(StoreError):
             index.record_tasks([task_row(), {**task_row(task="2"), "message": object()}])
         assert index.tasks("F", "1") == []
 

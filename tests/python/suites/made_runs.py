@@ -14,7 +14,9 @@ BRANCH = [
 class RunMaker:
     """Writes one run into `store`: claims it, then `task()` by `task()`, then `finish()`."""
 
-    def __init__(self, store, flow="F", user="alice", tags=(), steps=BRANCH, index=True, pid=None, pid_start=None, **more):
+    def __init__(
+        self, store, flow="F", user="alice", tags=(), steps=BRANCH, index=True, pid=None, pid_start=None, **more
+    ):
         self.store = store
         self.flow = flow
         self.index = index
@@ -27,23 +29,48 @@ class RunMaker:
 
         def make_record(run):
             return {
-                "format": 1, "flow": flow, "run": run, "created_at": 1000.0 + int(run), "user": user, **owner,
-                "script": "flow.R", "argv": [], "origin": None, "resume_step": None, "seed": 1,
-                "spec": {"format": 1, "name": flow, "steps": list(steps)}, "code": None, "package": None,
-                "code_digests": {}, "parameters": {}, "system_tags": [f"user:{user}"], "tags": list(tags),
-                "namespace": f"user:{user}", "versions": {}, "git": None, "max_workers": 2, **more,
+                "format": 1,
+                "flow": flow,
+                "run": run,
+                "created_at": 1000.0 + int(run),
+                "user": user,
+                **owner,
+                "script": "flow.R",
+                "argv": [],
+                "origin": None,
+                "resume_step": None,
+                "seed": 1,
+                "spec": {"format": 1, "name": flow, "steps": list(steps)},
+                "code": None,
+                "package": None,
+                "code_digests": {},
+                "parameters": {},
+                "system_tags": [f"user:{user}"],
+                "tags": list(tags),
+                "namespace": f"user:{user}",
+                "versions": {},
+                "git": None,
+                "max_workers": 2,
+                **more,
             }
 
         self.run = store.runs.claim_run(flow, make_record)
         self.pathspec = f"{flow}/{self.run}"
         if index:
             runs = store.runs
-            store.index.record_run(runs.read_run(flow, self.run), runs.read_status(flow, self.run), runs.read_tags(flow, self.run))
+            store.index.record_run(
+                runs.read_run(flow, self.run), runs.read_status(flow, self.run), runs.read_tags(flow, self.run)
+            )
 
     def artifact(self, data, **more):
         return {
-            "digest": self.store.blobs.put_bytes(data), "size": len(data), "encoding": "r-serialize-3",
-            "class": ["character"], "dim": None, "length": 1, **more,
+            "digest": self.store.blobs.put_bytes(data),
+            "size": len(data),
+            "encoding": "r-serialize-3",
+            "class": ["character"],
+            "dim": None,
+            "length": 1,
+            **more,
         }
 
     def started(self, step, task=None, attempt=0, stdout=b"", stderr=b""):
@@ -60,12 +87,32 @@ class RunMaker:
     def task(self, step, parents=(), artifacts=None, attempt=0, task=None, stdout=b"", stderr=b"", ok=True, **more):
         task = self.started(step, task, attempt, stdout, stderr)
         record = {
-            "format": 1, "flow": self.flow, "run": self.run, "step": step, "task": task, "attempt": attempt,
-            "position": step, "ok": ok, "parents": list(parents), "stack": [], "inherits": None,
-            "artifacts": artifacts or {}, "removed": [], "origin": None, "created_at": 2000.0 + int(task),
-            "started_at": 2000.0 + int(task), "finished_at": 2001.0 + int(task), "seed": 5,
-            "usage": {"wall": 1.0, "user": 0.5, "system": 0.1, "max_rss_bytes": 1024}, "pid": 1, "host": "h", "exit": 0,
-            "caught": None, "error": None, "logs": {"stdout": len(stdout), "stderr": len(stderr)}, **more,
+            "format": 1,
+            "flow": self.flow,
+            "run": self.run,
+            "step": step,
+            "task": task,
+            "attempt": attempt,
+            "position": step,
+            "ok": ok,
+            "parents": list(parents),
+            "stack": [],
+            "inherits": None,
+            "artifacts": artifacts or {},
+            "removed": [],
+            "origin": None,
+            "created_at": 2000.0 + int(task),
+            "started_at": 2000.0 + int(task),
+            "finished_at": 2001.0 + int(task),
+            "seed": 5,
+            "usage": {"wall": 1.0, "user": 0.5, "system": 0.1, "max_rss_bytes": 1024},
+            "pid": 1,
+            "host": "h",
+            "exit": 0,
+            "caught": None,
+            "error": None,
+            "logs": {"stdout": len(stdout), "stderr": len(stderr)},
+            **more,
         }
         self.store.tasks.commit_task(record)
         if self.index:

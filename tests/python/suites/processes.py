@@ -20,7 +20,9 @@ def in_processes(count, body, *args):
     running = [
         subprocess.Popen(
             [sys.executable, "-c", script(body), *map(str, args), str(number)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for number in range(count)
     ]

@@ -1,15 +1,14 @@
 """What every storage must do. To test one:
 
-    class TestMyStorage(StorageSuite):
-        @pytest.fixture
-        def storage(self, tmp_path):
-            return MyStorage(...)
+class TestMyStorage(StorageSuite):
+    @pytest.fixture
+    def storage(self, tmp_path):
+        return MyStorage(...)
 """
 
 import threading
 
 import pytest
-
 from metaflow_core.contracts.storage import Storage, StorageCapabilities
 from metaflow_core.errors import NotFound, StoreConflict, StoreError
 
@@ -31,11 +30,19 @@ class StorageSuite:
         source = tmp_path / "source"
         source.write_bytes(b"x")
         for call in [
-            lambda: storage.read(key), lambda: storage.write(key, b""), lambda: storage.create(key, b""),
-            lambda: storage.exists(key), lambda: storage.size(key), lambda: storage.read_range(key, 0, 1),
-            lambda: storage.read_versioned(key), lambda: storage.write_if(key, b"", None),
-            lambda: storage.read_many([key]), lambda: storage.delete([key]), lambda: storage.local_path(key),
-            lambda: storage.put_file(str(source), key), lambda: storage.fetch_file(key, str(tmp_path / "to")),
+            lambda: storage.read(key),
+            lambda: storage.write(key, b""),
+            lambda: storage.create(key, b""),
+            lambda: storage.exists(key),
+            lambda: storage.size(key),
+            lambda: storage.read_range(key, 0, 1),
+            lambda: storage.read_versioned(key),
+            lambda: storage.write_if(key, b"", None),
+            lambda: storage.read_many([key]),
+            lambda: storage.delete([key]),
+            lambda: storage.local_path(key),
+            lambda: storage.put_file(str(source), key),
+            lambda: storage.fetch_file(key, str(tmp_path / "to")),
         ]:
             with pytest.raises(StoreError):
                 call()
@@ -72,7 +79,10 @@ class StorageSuite:
         assert storage.create("d/k", b"second") is False
         assert storage.read("d/k") == b"first"
 
-    @pytest.mark.parametrize("offset, size, expected", [(0, 3, b"012"), (4, 3, b"456"), (8, 9, b"89"), (10, 1, b""), (99, 1, b""), (3, 0, b"")])
+    @pytest.mark.parametrize(
+        "offset, size, expected",
+        [(0, 3, b"012"), (4, 3, b"456"), (8, 9, b"89"), (10, 1, b""), (99, 1, b""), (3, 0, b"")],
+    )
     def test_ranges(self, storage, offset, size, expected):
         storage.write("k", b"0123456789")
         assert storage.read_range("k", offset, size) == expected
