@@ -9,7 +9,7 @@ from ...nearest import did_you_mean
 from ...r_literal import r_literal
 from ..names import name_complaint, repaired
 from ..parameter import PARAMETER_TYPES
-from ..parameter_value import TYPE_WORDS, accepts
+from ..parameter_default import TYPE_WORDS, default_fits
 from ..problem import Problem
 from ..view import GraphView
 
@@ -76,7 +76,7 @@ def required_without_default(view: GraphView) -> Iterator[Problem]:
 
 def defaults_fit(view: GraphView) -> Iterator[Problem]:
     for parameter in view.spec.parameters:
-        if parameter.type in PARAMETER_TYPES and parameter.default is not None and not accepts(parameter):
+        if not default_fits(parameter):
             yield Problem(
                 "bad_default",
                 None,
@@ -86,17 +86,15 @@ def defaults_fit(view: GraphView) -> Iterator[Problem]:
             )
 
 
-def separators_split_text(view: GraphView) -> Iterator[Problem]:
+def separators_separate(view: GraphView) -> Iterator[Problem]:
     for parameter in view.spec.parameters:
-        if parameter.separator is None:
-            continue
         if parameter.separator == "":
-            message = f"parameter '{parameter.name}' has an empty separator"
-        elif parameter.type not in (None, "str"):
-            message = f"parameter '{parameter.name}' has a separator, but is of type {parameter.type}"
-        else:
-            continue
-        yield Problem("bad_separator", None, message, 'A separator such as "," splits a parameter of type "str".')
+            yield Problem(
+                "empty_separator",
+                None,
+                f"parameter '{parameter.name}' has an empty separator",
+                'A separator is a text such as ",".',
+            )
 
 
 def flags_are_bool(view: GraphView) -> Iterator[Problem]:
@@ -131,7 +129,7 @@ RULES = (
     parameter_types,
     required_without_default,
     defaults_fit,
-    separators_split_text,
+    separators_separate,
     flags_are_bool,
     parameters_are_read_only,
 )
