@@ -29,7 +29,7 @@ from .commit import reference
 from .git import git_state
 from .loop import RunLoop
 from .outcome import store_staged
-from .plan import make_plan
+from .plan import Plan, make_plan
 from .resume import OriginRun
 from .states import Scheduler
 
@@ -63,7 +63,7 @@ def begin_run(store: Store, settings: Any, request: Mapping[str, Any], make_back
     """
     spec = checked_spec(request["spec"], request.get("with"))
     plan = make_plan(spec, {step.name: effective(step.decorators) for step in spec.steps})
-    origin = _origin(store, spec, request.get("resume"))
+    origin = _origin(store, spec, plan, request.get("resume"))
     slots = int(request.get("max_workers") or settings.max_workers)
     kept = _keep_inputs(store, settings, request, origin[1] if origin else None)
     seed = request.get("seed")
@@ -101,7 +101,9 @@ def _changed_steps(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> set[st
     return {step for step in set(before) | set(after) if before.get(step) != after.get(step)}
 
 
-def _origin(store: Store, spec: FlowSpec, resume: Mapping[str, Any] | None) -> tuple[OriginRun, dict[str, Any]] | None:
+def _origin(
+    store: Store, spec: FlowSpec, plan: Plan, resume: Mapping[str, Any] | None
+) -> tuple[OriginRun, dict[str, Any]] | None:
     """The run to resume and its record; None for a fresh run."""
     if resume is None:
         return None
@@ -114,7 +116,7 @@ def _origin(store: Store, spec: FlowSpec, resume: Mapping[str, Any] | None) -> t
         raise ResumeError(
             f"run {run} of '{spec.name}' is still running", hint="Wait for its end, or stop it, before it is resumed."
         )
-    return OriginRun(store, spec.name, run, step), store.runs.read_run(spec.name, run)
+    return OriginRun(store, plan, run, step), store.runs.read_run(spec.name, run)
 
 
 def _origin_run(store: Store, flow: str, wanted: Any) -> str:

@@ -52,16 +52,23 @@ class Failure:
 
 
 class Task:
-    """One task of a run. `parents` are the tasks whose end made it ready, in the order of a join's inputs."""
+    """One task of a run. `parents` are the tasks whose artifacts it sees, in the order of a join's inputs; `after` those
+    whose end made it ready, which differ for the join of a foreach over nothing only: that one comes after the split."""
 
-    __slots__ = ("id", "step", "position", "stack", "parents", "attempt", "fallback", "table", "cloned", "origin", "extra")
+    __slots__ = (
+        "id", "step", "position", "stack", "parents", "after", "attempt", "fallback", "table", "cloned", "origin", "extra"
+    )
 
-    def __init__(self, id: str, step: str, position: str, stack: tuple[Frame, ...], parents: tuple[Task, ...]) -> None:
+    def __init__(
+        self, id: str, step: str, position: str, stack: tuple[Frame, ...], parents: tuple[Task, ...],
+        after: tuple[Task, ...] | None = None,
+    ) -> None:
         self.id = id
         self.step = step
         self.position = position
         self.stack = stack
         self.parents = parents
+        self.after = parents if after is None else after
         self.attempt = 0
         self.fallback: Any = None
         self.table: ArtifactTable | None = None
@@ -177,15 +184,18 @@ class Scheduler:
         return False
 
     def interrupt(self) -> None:
-        """Nothing more is launched; what runs was stopped by the caller."""
-        self._stopping = True
-        self.running.clear()
-        self.status = "interrupted"
+        """Nothing more is launched; what runs was stopped by the caller. A run that has ended stays as it is."""
+        if self.status == "running":
+            self._stopping = True
+            self.running.clear()
+            self.status = "interrupted"
 
     def fail(self, problem: str) -> None:
-        """The run cannot go on for a reason that no task has."""
+        """The run cannot go on for a reason that no task has: not even its last task counts as done."""
         self.problem = self.problem or problem
         self._stopping = True
+        if self.status == "completed":
+            self.status = "failed"
         self._settle()
 
     # -- rules
@@ -211,7 +221,7 @@ class Scheduler:
             return
         target = step.next[0]
         if splits.count == 0:
-            self._create(self.plan.join_of[step.name], task.stack, ())
+            self._create(self.plan.join_of[step.name], task.stack, (), after=(task,))
             return
         for index in range(splits.count):
             value = splits.values[index] if splits.values else None
@@ -248,7 +258,9 @@ class Scheduler:
             gathering.arrived.sort(key=lambda item: item[0])
             self._create(name, stack, tuple(task for _, task in gathering.arrived))
 
-    def _create(self, step: str, stack: tuple[Frame, ...], parents: tuple[Task, ...]) -> None:
+    def _create(
+        self, step: str, stack: tuple[Frame, ...], parents: tuple[Task, ...], after: tuple[Task, ...] | None = None
+    ) -> None:
         place = position_of(step, stack)
         turn = self._turns.get(place, 0)
         if turn >= self.plan.steps[step].max_turns:
@@ -256,7 +268,7 @@ class Scheduler:
             return
         self._turns[place] = turn + 1
         self._last_id += 1
-        task = Task(str(self._last_id), step, position_of(step, stack, turn), stack, parents)
+        task = Task(str(self._last_id), step, position_of(step, stack, turn), stack, parents, after)
         origin = self._find_origin(task) if self._find_origin else None
         if origin is None:
             self._ready.setdefault(step, deque()).append(task)
