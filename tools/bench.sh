@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 tools/install.sh test
 [ -z "${METAFLOW_VENV:-}" ] || export METAFLOW_PYTHON=$METAFLOW_VENV/bin/python
 
-Rscript tests/bench/run.R "$@"
+exec "${METAFLOW_VENV:-$HOME/.virtualenvs/r-metaflow}/bin/python" tests/bench/run.py "$@"

@@ -1,0 +1,56 @@
+"""Data between steps: from the end of the step's code to its commit, and from the first use to the value."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+
+from timing import RUNS, Folder, Row, floor_numbers
+
+HOW = "make bench ROWS=data"
+
+
+def rows() -> list[Row]:
+    return [
+        *_both("100 MB data frame", "frame", RUNS, ">= 1.2 GB/s"),
+        *_both("2e6 strings, 1e6 distinct", "strings", RUNS, "ratio >= 0.8"),
+        *_both("2 GB list of vectors", "list2gb", 2, ">= 1.2 GB/s, memory <= object + 10 %", memory=True),
+        _many(),
+    ]
+
+
+def _both(title: str, kind: str, runs: int, goal: str, memory: bool = False) -> list[Row]:
+    writes, reads, peaks = [], [], []
+    with Folder() as folder:
+        floor = floor_numbers(kind, folder.path)
+        size = floor[0][2]
+        for _ in range(runs):
+            for name in glob.glob(f"{folder.path}/store/blobs/*/*"):
+                os.unlink(name)
+            _, shown = folder.flow("frame", "run", "--kind", kind)
+            ready, read, object_bytes, before, after = map(float, re.search(r"RESULT (.*)", shown).group(1).split())
+            newest = max(glob.glob(f"{folder.path}/store/flows/Data/*/start/1/0/task.json"), key=os.path.getmtime)
+            writes.append(size / 1e9 / (os.path.getmtime(newest) - ready))
+            reads.append(size / 1e9 / read)
+            peaks.append((before / object_bytes, after / object_bytes))
+    write_floor = [size / 1e9 / numbers[0] for numbers in floor]
+    read_floor = [size / 1e9 / numbers[1] for numbers in floor]
+    found = [
+        Row(f"{title}, write", writes, "GB/s", write_floor, "serialize() to a file", goal, HOW),
+        Row(f"{title}, read", reads, "GB/s", read_floor, "unserialize() from a file", goal, HOW),
+    ]
+    if memory:
+        found.append(Row(f"{title}, peak memory of the reading task / object", [p[1] for p in peaks], "x", [], "", "<= 1.1", HOW))
+    return found
+
+
+def _many() -> Row:
+    seconds = []
+    with Folder() as folder:
+        for _ in range(RUNS):
+            _, shown = folder.flow("many")
+            ready = float(re.search(r"RESULT (\S+)", shown).group(1))
+            newest = max(glob.glob(f"{folder.path}/store/flows/Many/*/start/1/0/task.json"), key=os.path.getmtime)
+            seconds.append(os.path.getmtime(newest) - ready)
+    return Row("1,000 small artifacts in one step, to commit", seconds, "s", [], "", "<= 0.3 s", HOW)
