@@ -51,10 +51,14 @@ collect_decorators <- function(given, level, where = "the flow") {
   for (i in seq_along(given)) {
     if (inherits(given[[i]], "metaflow_decorator")) next
     named <- names(given)[i]
-    what <- if (length(named) && !is.na(named) && nzchar(named)) sprintf("an unknown argument '%s'", named) else sprintf("a value of class %s that is not a decorator", class(given[[i]])[[1]])
+    what <- if (length(named) && !is.na(named) && nzchar(named)) {
+      sprintf("Unknown argument '%s' in %s.", named, where)
+    } else {
+      sprintf("A value of class %s in %s is not a decorator.", class(given[[i]])[[1]], where)
+    }
     known <- if (level == "step") setdiff(names(formals(step)), c("flow", "...")) else "cls"
     hint <- if (length(named) && !is.na(named)) did_you_mean(named, known)
-    mf_abort(sprintf("%s has %s.", where, what), "metaflow_usage_error",
+    mf_abort(what, "metaflow_usage_error",
       hint %||% "Decorators are written as retry(times = 2) or decorator(\"retry\", times = 2).")
   }
   unname(given)

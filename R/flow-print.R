@@ -3,7 +3,7 @@ print_flow <- function(flow) {
   cat("<flow> ", flow$name, ": ", count_of(length(flow$steps), "step"),
     if (length(flow$parameters)) paste0(", ", count_of(length(flow$parameters), "parameter")), "\n", sep = "")
   names_padded <- format(names(flow$steps) %||% character())
-  for (i in seq_along(flow$steps)) cat("  ", names_padded[[i]], "  ", step_line(flow$steps[[i]]), "\n", sep = "")
+  for (i in seq_along(flow$steps)) writeLines(trimws(paste0("  ", names_padded[[i]], "  ", step_line(flow$steps[[i]])), "right"))
   if (length(flow$parameters)) cat("Parameters:\n", paste0(parameter_lines(flow), "\n"), sep = "")
 }
 

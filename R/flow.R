@@ -12,6 +12,7 @@
 #'   step(step = "start", r_function = function(self) self$x <- 1, next_step = "end") %>%
 #'   step(step = "end")
 metaflow <- function(cls, ...) {
+  if (missing(cls)) mf_abort("metaflow() needs the name of the flow.", "metaflow_usage_error", "Write metaflow(\"MyFlow\").")
   check_name(cls, "flow")
   decorators <- collect_decorators(list(...), "flow")
   Flow$new(cls, decorators, script_file())
@@ -70,7 +71,7 @@ check_flow_value <- function(flow, verb) {
 
 check_name <- function(name, what) {
   if (is.character(name) && length(name) == 1L && !is.na(name) && grepl("^[A-Za-z][A-Za-z0-9_]*$", name)) return(invisible())
-  shown <- tryCatch(one_line(name), error = function(e) class(name)[[1]])
+  shown <- if (is.character(name)) one_line(name) else sprintf("A value of class %s", class(name)[[1]])
   mf_abort(sprintf("%s is not a name for a %s.", shown, what), "metaflow_invalid_flow_error",
     "Use one string of letters, digits and underscores that starts with a letter.")
 }

@@ -16,6 +16,7 @@
 #' resume(flow, step = "fit", origin_run_id = 12)
 #' }
 resume <- function(flow, step = NULL, origin_run_id = NULL, ...) {
+  check_flow_value(flow, "resume")
   run(flow, resume = step %||% TRUE, origin_run_id = origin_run_id, ...)
 }
 
