@@ -58,6 +58,6 @@ def _notes(view: GraphView, step: StepSpec) -> str:
         notes.append(f"joins {split}" if split else "join")
     if step.decorators:
         notes.append(f"[{decorator_names(step)}]")
-    if "start" in view.steps and step.name not in view.reachable:
+    if "start" in view.steps and step.name not in view.reachable_if_corrected:
         notes.append("unreachable")
     return " ".join(notes)
