@@ -142,13 +142,16 @@ class TestSqliteIndex(IndexSuite):
         plan = index._select("EXPLAIN QUERY PLAN DELETE FROM run_tags WHERE flow = 'F' AND run = 1 AND system = 0")
         assert "SEARCH" in str(plan)
 
-    def test_task_rows_per_second(self, index):
+    def test_task_rows_are_recorded_fast_enough(self, index):
         import time
 
-        started = time.perf_counter()
-        for n in range(200):
-            index.record_tasks([task_row(task=str(n + 1))])
-        assert time.perf_counter() - started < 1.0
+        def seconds_of_one(number):
+            started = time.perf_counter()
+            index.record_tasks([task_row(task=str(number))])
+            return time.perf_counter() - started
+
+        # One row in its own transaction, the fast half of two hundred.
+        assert sorted(seconds_of_one(number) for number in range(1, 201))[100] < 0.002
 
 
 def test_indexes_are_found_by_name():

