@@ -10,6 +10,7 @@ datastore before it says so. Events are dicts with "event" and, where they apply
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ __all__ = ["RunLoop"]
 TAIL_SECONDS = 0.1
 INDEX_SECONDS = 0.25
 HEARTBEAT_SECONDS = 10.0
+SYNC_SECONDS = 2.0
 CLONES_PER_TURN = 200
 
 
@@ -69,6 +71,8 @@ class RunLoop:
         self._events: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
         self._next_tail = self._next_index = self._next_heartbeat = 0.0
+        self._next_sync = time.monotonic() + SYNC_SECONDS
+        self._syncing: threading.Thread | None = None
         self._finished = False
         self._error: Any = None
         self._changed: set[str] = set()
@@ -298,6 +302,16 @@ class RunLoop:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
             self._write_status({"heartbeat_at": time.time()})
 
+        if now >= self._next_sync:
+            self._next_sync = now + SYNC_SECONDS
+            self._sync_aside()
+
+    def _sync_aside(self) -> None:
+        """Make durable what was written so far, while tasks run; the end of the run then waits for little."""
+        if self._syncing is None or not self._syncing.is_alive():
+            self._syncing = threading.Thread(target=self._store.storage.sync, daemon=True)
+            self._syncing.start()
+
     def _show(self, attempt: _Attempt, everything: bool = False) -> None:
         for stream, lines in attempt.tail.read(everything):
             self._event("output", attempt.task, stream=stream, lines=lines)
@@ -312,6 +326,8 @@ class RunLoop:
         elif scheduler.problem:
             self._error = {"message": scheduler.problem}
         self._flush_rows()
+        if self._syncing is not None:
+            self._syncing.join()
         self._store.storage.sync()
         now = time.time()
         self._write_status({"status": status, "finished_at": now, "heartbeat_at": now, "error": self._error})

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
+from collections import deque
 from ..contracts.storage import StorageCapabilities, check_key
 from ..errors import MetaflowError, NotFound, StoreConflict, StoreError
 
@@ -74,7 +75,7 @@ class LocalStorage:
         self._tmp = os.path.join(self.root, _TMP)
         self._counter = itertools.count()
         self._token = os.urandom(6).hex()  # two hosts on one network folder may share a pid
-        self._unsynced: set = set()
+        self._unsynced: deque = deque()
 
     def __repr__(self) -> str:
         return f"LocalStorage({self.root!r})"
@@ -223,11 +224,12 @@ class LocalStorage:
     def sync(self) -> None:
         if not os.path.isdir(self.root):
             return
-        if _HAS_SYNCFS:
+        # Another thread may be writing: what it adds from here on is for the next call.
+        written = {self._unsynced.popleft() for _ in range(len(self._unsynced))}
+        if _HAS_SYNCFS and len(written) > _FLUSHED_ONE_BY_ONE:
             _syncfs(self.root)
         else:
-            _flush(self._unsynced)
-            self._unsynced.clear()
+            _flush(written)
 
     # -- how
 
@@ -334,8 +336,7 @@ class LocalStorage:
         return _FileLock(os.path.join(folder, f"{zlib.crc32(key.encode()) % _LOCKS:02x}"))
 
     def _remember(self, path: str) -> None:
-        if not _HAS_SYNCFS:
-            self._unsynced.add(path)
+        self._unsynced.append(path)
 
 
 class _FileLock:
@@ -471,7 +472,9 @@ def _modified(entry: os.DirEntry) -> float:
         return float("inf")
 
 
-# One call flushes the whole file system on Linux; elsewhere the written files are remembered.
+# One call flushes the whole file system on Linux. It also waits for what others wrote there, so a few
+# files are flushed by name.
+_FLUSHED_ONE_BY_ONE = 500
 _HAS_SYNCFS = sys.platform.startswith("linux")
 
 
