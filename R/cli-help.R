@@ -52,5 +52,5 @@ parameter_lines <- function(flow) {
     default <- if (is.function(p$default)) "computed" else if (!is.null(p$default)) paste("default", one_line(p$default)) else if (p$required) "required"
     paste(c(p$help, if (!is.null(default)) paste0("[", default, "]")), collapse = " ")
   }, "")
-  sprintf("  %s  %s", format(unname(labels)), unname(notes))
+  trimws(sprintf("  %s  %s", format(unname(labels)), unname(notes)), "right")
 }

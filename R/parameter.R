@@ -21,24 +21,42 @@
 parameter <- function(flow, parameter, required = FALSE, help = NULL, separator = NULL, default = NULL,
                       type = NULL, is_flag = FALSE) {
   check_flow_value(flow, "parameter")
+  if (missing(parameter)) {
+    mf_abort("parameter() needs the name of the parameter.", "metaflow_usage_error", "Write parameter(\"alpha\", default = 0.1).")
+  }
   check_name(parameter, "parameter")
-  where <- sprintf("parameter '%s'", parameter)
-  if (is_flag && is.null(type)) type <- "bool"
-  if (is_flag && is.null(default)) default <- FALSE
-  if (!is.null(type) && !(is.character(type) && length(type) == 1L && type %in% parameter_types)) {
-    mf_abort(sprintf("%s has an unknown type.", where), "metaflow_invalid_flow_error",
-      paste0("Use one of: ", paste(parameter_types, collapse = " "), "."))
-  }
   if (parameter %in% names(flow$parameters)) {
-    mf_abort(sprintf("%s is declared twice.", where), "metaflow_invalid_flow_error", "Remove one of them.")
+    mf_abort(sprintf("Parameter '%s' is declared twice.", parameter), "metaflow_invalid_flow_error", "Remove one of them.")
   }
+  check_declaration(parameter, "required", is.logical(required) && length(required) == 1L && !is.na(required), "must be TRUE or FALSE")
+  check_declaration(parameter, "is_flag", is.logical(is_flag) && length(is_flag) == 1L && !is.na(is_flag), "must be TRUE or FALSE")
+  check_declaration(parameter, "help", is.null(help) || is_string(help), "must be one string")
+  check_declaration(parameter, "separator", is.null(separator) || is_string(separator), "must be one string, as \",\"")
+  if (!is.null(type) && !(is_string(type) && type %in% parameter_types)) {
+    shown <- if (is_string(type)) sprintf("type '%s'", type) else "type"
+    mf_abort(sprintf("Parameter '%s' has an unknown %s.", parameter, shown), "metaflow_invalid_flow_error",
+      paste0("Types: ", paste(parameter_types, collapse = " "), "."))
+  }
+  if (is_flag && is.null(default)) default <- FALSE
   flow$with_parameter(list(
-    name = parameter, required = isTRUE(required), help = help, separator = separator, default = default,
-    type = type %||% type_of_value(default), is_flag = isTRUE(is_flag)
+    name = parameter, required = required, help = help, separator = separator, default = default,
+    type = type %||% implied_type(default, separator, is_flag), is_flag = is_flag
   ))
 }
 
+check_declaration <- function(parameter, argument, fits, rule) {
+  if (!fits) mf_abort(sprintf("%s of parameter '%s' %s.", argument, parameter, rule), "metaflow_invalid_flow_error")
+}
+
+is_string <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
+
 parameter_types <- c("int", "float", "str", "bool", "json", "date")
+
+implied_type <- function(default, separator, is_flag) {
+  if (is_flag) return("bool")
+  if (!is.null(separator) && is.character(default)) return("str")
+  type_of_value(default)
+}
 
 type_of_value <- function(x) {
   if (is.function(x) || is.null(x)) return(NULL)
@@ -65,7 +83,7 @@ parameter_values <- function(flow, given, context = list()) {
     value <- tryCatch(
       {
         if (p$name %in% names(given)) convert_parameter(given[[p$name]], p)
-        else if (is.function(p$default)) convert_parameter(p$default(c(context, parameter_name = p$name)), p)
+        else if (is.function(p$default)) convert_parameter(computed_default(p, context), p)
         else if (p$required) mf_abort(sprintf("Parameter '%s' is required.", p$name), hint = sprintf("Give it as --%s VALUE or run(%s = ...).", p$name, p$name))
         else if (is.null(p$default)) NULL
         else convert_parameter(p$default, p)
@@ -81,12 +99,15 @@ parameter_values <- function(flow, given, context = list()) {
   values
 }
 
+computed_default <- function(p, context) {
+  arguments <- if (length(formals(args(p$default)))) list(c(context, parameter_name = p$name)) else list()
+  tryCatch(do.call(p$default, arguments), error = function(e) {
+    mf_abort(sprintf("The default of parameter '%s' cannot be computed: %s", p$name, conditionMessage(e)), "metaflow_parameter_error")
+  })
+}
+
 convert_parameter <- function(value, p) {
-  if (is.character(value) && length(value) == 1L && !is.null(p$separator)) {
-    value <- strsplit(value, p$separator, fixed = TRUE)[[1]]
-    return(unlist(lapply(value, read_typed, p = p)))
-  }
-  if (is.character(value) && length(value) == 1L) return(read_typed(value, p))
+  if (is_string(value)) return(if (is.null(p$separator)) read_typed(value, p) else split_text(value, p$separator))
   fits <- switch(p$type %||% "any",
     int = is.numeric(value) && all(is.na(value) | value == trunc(value)),
     float = is.numeric(value),
@@ -102,6 +123,12 @@ convert_parameter <- function(value, p) {
     date = as.Date(value),
     value
   )
+}
+
+# Nothing between two separators, or after the last one, is an empty text. strsplit() drops the latter.
+split_text <- function(text, separator) {
+  if (!nzchar(text)) return(character())
+  strsplit(paste0(text, separator), separator, fixed = TRUE)[[1]]
 }
 
 restore_names <- function(x, from) {
@@ -125,10 +152,12 @@ read_typed <- function(text, p) {
 }
 
 parameter_type_error <- function(value, p) {
-  mf_abort(sprintf("Parameter '%s' wants a value of type %s, but got %s.", p$name, p$type, one_line(value)),
+  simple <- is.atomic(value) && is.null(attributes(value)) && length(value) == 1L
+  shown <- if (simple) one_line(value) else sprintf("a value of class %s and length %d", class(value)[[1]], length(value))
+  mf_abort(sprintf("Parameter '%s' wants a value of type %s, but got %s.", p$name, p$type, shown),
     "metaflow_parameter_error",
     switch(p$type,
-      date = "Write a date as 2024-12-31.", json = "Write JSON, as '{\"a\": [1, 2]}'.",
-      bool = "Write TRUE or FALSE.", int = "Write a whole number.", "Check the value."
+      int = "Write a whole number.", float = "Write a number, as 0.5 or 1e-3.", str = "Write a text.", bool = "Write TRUE or FALSE.",
+      date = "Write a date as 2024-12-31.", json = "Write JSON, as '{\"a\": [1, 2]}'."
     ))
 }
