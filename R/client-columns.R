@@ -1,0 +1,40 @@
+# Many rows come from the core as columns: lists with one JSON value per row, NULL where there is none.
+
+text_column <- function(x) vapply(x, function(v) if (is.null(v)) NA_character_ else as.character(v), "")
+
+number_column <- function(x) vapply(x, function(v) if (is.null(v)) NA_real_ else as.numeric(v), 0)
+
+whole_column <- function(x) as.integer(number_column(x))
+
+flag_column <- function(x) vapply(x, function(v) if (is.null(v)) NA else isTRUE(v), NA)
+
+time_column <- function(x) .POSIXct(number_column(x))
+
+seconds_column <- function(started, finished, running = FALSE) {
+  until <- number_column(finished)
+  until[is.na(until) & running] <- as.numeric(Sys.time())
+  pmax(0, until - number_column(started))
+}
+
+field_of <- function(rows, name) lapply(rows, function(row) row[[name]])
+
+# A data frame that prints seconds and bytes as people read them. The columns hold plain numbers.
+new_table <- function(...) {
+  columns <- data.frame(..., stringsAsFactors = FALSE, check.names = FALSE)
+  structure(columns, class = c("metaflow_table", "data.frame"))
+}
+
+#' @export
+print.metaflow_table <- function(x, ...) {
+  shown <- x
+  class(shown) <- "data.frame"
+  for (name in intersect(names(shown), c("seconds", "peak_memory_bytes", "bytes"))) {
+    as_text <- if (name == "seconds") format_seconds else format_bytes
+    shown[[name]] <- vapply(x[[name]], function(v) if (is.na(v)) "-" else as_text(v), "")
+  }
+  for (name in names(shown)) {
+    if (inherits(shown[[name]], "POSIXct")) shown[[name]] <- format(shown[[name]], "%Y-%m-%d %H:%M:%S")
+  }
+  print(shown, right = FALSE, row.names = FALSE, ...)
+  invisible(x)
+}

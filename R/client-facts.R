@@ -1,0 +1,15 @@
+# A named list of facts that prints one per line; what is unknown is left out.
+
+new_facts <- function(facts) structure(Filter(Negate(is.null), facts), class = c("metaflow_facts", "list"))
+
+#' @export
+print.metaflow_facts <- function(x, ...) {
+  print_facts(cli::col_grey("<metaflow facts>"), lapply(unclass(x), shown_fact))
+  invisible(x)
+}
+
+shown_fact <- function(value) {
+  if (inherits(value, "POSIXct")) return(format(value, "%Y-%m-%d %H:%M:%S"))
+  if (!is.null(names(value))) value <- paste(names(value), ifelse(lengths(value) > 0L, vapply(value, paste, "", collapse = " "), ""))
+  paste(trimws(format(value, trim = TRUE, justify = "none", digits = 3, big.mark = "")), collapse = ", ")
+}
