@@ -65,8 +65,9 @@ def _inputs(parents: tuple[Task, ...], named: bool) -> dict[str, Any]:
 
 
 def _shared_base(parents: tuple[Task, ...]) -> ArtifactTable | None:
-    """The table of the split that all inputs come from, when it is large or they are many."""
-    if not parents or not parents[0].parents:
+    """The table of the split that all inputs come from. A single input may be a join, which does not have the
+    artifacts of the tasks before it, and there is nothing to be saved by sharing."""
+    if len(parents) < 2 or not parents[0].parents:
         return None
     candidate = parents[0].parents[0]
     return candidate.table if all(p.parents and p.parents[0] is candidate for p in parents) else None
