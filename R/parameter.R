@@ -54,8 +54,8 @@ parameter_types <- c("int", "float", "str", "bool", "json", "date")
 
 implied_type <- function(default, separator, is_flag) {
   if (is_flag) return("bool")
-  if (!is.null(separator) && is.character(default)) return("str")
-  type_of_value(default)
+  # With a separator the type is that of each part.
+  type_of_value(if (!is.null(separator) && is.atomic(default) && length(default)) default[[1]] else default)
 }
 
 type_of_value <- function(x) {
@@ -107,7 +107,7 @@ computed_default <- function(p, context) {
 }
 
 convert_parameter <- function(value, p) {
-  if (is_string(value)) return(if (is.null(p$separator)) read_typed(value, p) else split_text(value, p$separator))
+  if (is_string(value)) return(if (is.null(p$separator)) read_typed(value, p) else read_separated(value, p))
   fits <- switch(p$type %||% "any",
     int = is.numeric(value) && all(is.na(value) | value == trunc(value)),
     float = is.numeric(value),
@@ -125,10 +125,13 @@ convert_parameter <- function(value, p) {
   )
 }
 
-# Nothing between two separators, or after the last one, is an empty text. strsplit() drops the latter.
-split_text <- function(text, separator) {
-  if (!nzchar(text)) return(character())
-  strsplit(paste0(text, separator), separator, fixed = TRUE)[[1]]
+# Nothing after the last separator is an empty part, too; strsplit() drops it.
+read_separated <- function(text, p) {
+  parts <- if (nzchar(text)) strsplit(paste0(text, p$separator), p$separator, fixed = TRUE)[[1]]
+  values <- lapply(parts, read_typed, p = p)
+  if (identical(p$type, "json")) return(values)
+  none <- switch(p$type %||% "str", int = integer(), float = numeric(), bool = logical(), date = as.Date(character()), character())
+  do.call(c, c(list(none), values))
 }
 
 restore_names <- function(x, from) {
@@ -144,7 +147,8 @@ read_typed <- function(text, p) {
     int = if (!is.na(number) && number == trunc(number)) (if (abs(number) <= .Machine$integer.max) as.integer(number) else number),
     float = if (!is.na(number)) number,
     bool = c(true = TRUE, t = TRUE, yes = TRUE, `1` = TRUE, false = FALSE, f = FALSE, no = FALSE, `0` = FALSE)[tolower(text)],
-    date = tryCatch(as.Date(text, optional = TRUE), error = function(e) NULL),
+    # as.Date() overlooks what follows a date.
+    date = if (grepl("^[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}$", trimws(text))) as.Date(trimws(text), optional = TRUE),
     json = tryCatch(list(jsonlite::fromJSON(text)), error = function(e) NULL)
   )
   if (is.null(value) || length(value) == 1L && !is.list(value) && is.na(value)) parameter_type_error(text, p)

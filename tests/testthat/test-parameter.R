@@ -37,6 +37,7 @@ test_that("text of the wrong type is refused with the type and an example", {
     given("maybe", type = "bool")
     given("2024-13-01", type = "date")
     given("29.02.2024", type = "date")
+    given("2024-02-29 or so", type = "date")
     given("yesterday", type = "date")
     given("{a: 1}", type = "json")
     given("", type = "json")
@@ -124,10 +125,14 @@ test_that("a default may be a function of the context, called when the run start
   })
 })
 
-test_that("a separator splits typed text, and keeps empty parts", {
+test_that("a separator splits typed text, each part of the parameter's type, and keeps empty parts", {
   expect_identical(given("a,b c,d-e_f", separator = ","), c("a", "b c", "d-e_f"))
   expect_identical(given("a", separator = ","), "a")
   expect_identical(given("1|2|3", separator = "|"), c("1", "2", "3"))
+  expect_identical(given("1|2|3", separator = "|", type = "int"), 1:3)
+  expect_identical(given("", separator = "|", type = "int"), integer())
+  expect_identical(given("2024-01-01 2024-12-31", separator = " ", type = "date"), as.Date(c("2024-01-01", "2024-12-31")))
+  expect_identical(given("1;[2, 3]", separator = ";", type = "json"), list(1L, 2:3))
   expect_identical(by_default(separator = ",", default = "a,b"), c("a", "b"))
   expect_identical(given(c("a,b", "c"), separator = ","), c("a,b", "c"))
   expect_identical(given("a.b", separator = "."), c("a", "b"))
@@ -135,6 +140,8 @@ test_that("a separator splits typed text, and keeps empty parts", {
   expect_identical(given("a,,b", separator = ","), c("a", "", "b"))
   expect_identical(given("a,", separator = ","), c("a", ""))
   expect_identical(by_default(separator = ",", default = c("a", "b")), c("a", "b"))
+  expect_identical(given("1,2", separator = ",", default = c(0.5, 0.7)), c(1, 2))
+  expect_snapshot(error = TRUE, given("1|b|c", separator = "|", type = "int"))
 })
 
 test_that("a required parameter must be given", {
@@ -175,7 +182,6 @@ test_that("the core looks at declarations, too, with all other problems of the f
     check("x", type = "int", default = "a")
     check("x", type = "date", default = "soon")
     check("x", separator = "", default = "a")
-    check("x", separator = ",", type = "int")
     check("x", is_flag = TRUE, type = "int", default = 1L)
     check("input", default = 1)
     check("if", default = 1)
@@ -184,6 +190,7 @@ test_that("the core looks at declarations, too, with all other problems of the f
     expect_identical(check("x", default = default)$flow, "ParameterFlow")
   }
   expect_identical(check("x", separator = ",", default = c("a", "b"))$flow, "ParameterFlow")
+  expect_identical(check("x", separator = ",", type = "int")$flow, "ParameterFlow")
 })
 
 test_that("parameters may be called as an option of run() is", {
