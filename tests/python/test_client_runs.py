@@ -218,3 +218,6 @@ def test_a_step_of_a_lost_run(session):
     made.started("a")
     assert session.step("F/1/start")["status"] == "done"
     assert session.tasks("F/1/a")[0]["status"] == "lost"
+    assert session.step("F/1/a")["tasks"] == {"lost": 1}
+    # The status of the run was never brought up to date: the tasks themselves are counted.
+    assert session.run("F/1")["tasks"] == {"done": 1, "failed": 0, "cloned": 0}

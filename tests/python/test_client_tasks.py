@@ -379,6 +379,7 @@ def test_a_clone_shows_the_logs_of_its_origin(session, branch):
     third.task("start", origin="F/2/start/1/0")
     answer = session.log("F/3/start/1")
     assert (answer["text"], answer["origin"]) == ("hello\nfrom start\n", "F/1/start/1")
+    assert (answer["pathspec"], answer["attempt"]) == ("F/3/start/1", 0)
     assert session.log("F/1/start/1")["origin"] is None
     assert [line["line"] for line in session.loglines("F/3")] == ["hello", "from start"]
     assert session.task("F/3/start/1")["status"] == "cloned"
@@ -397,6 +398,8 @@ def test_the_log_of_the_attempt_that_runs_now(session):
     made.started("start", task="1", attempt=1, stdout=b"second")
     assert session.log("F/1/start/1")["text"] == "second"
     assert session.log("F/1/start/1", attempt=0)["text"] == "first"
+    assert [line["line"] for line in session.loglines("F/1/start/1")] == ["second"]
+    assert [(line["line"], line["attempt"]) for line in session.loglines("F/1/start/1", attempt=0)] == [("first", 0)]
 
 
 def test_the_spec_used_here_is_the_branch_flow():

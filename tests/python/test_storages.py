@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from metaflow_core.errors import InternalError, StoreConflict, StoreError, UnknownOption
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from metaflow_core.errors import InternalError, NotFound, StoreConflict, StoreError, UnknownOption
 from metaflow_core.registry import plugins
 from metaflow_core.storages import check_plugin
 from metaflow_core.storages import local as local_module
@@ -284,3 +286,44 @@ def test_a_storage_that_breaks_the_contract_says_how():
         check_plugin("half", Half)
     assert "write_if" in caught.value.message and "capabilities" in caught.value.message
     assert " read," not in caught.value.message
+
+
+KEYS = st.sampled_from(["a", "d/a", "d/b", "d/e/a", "f"])
+DATA = st.binary(max_size=5)
+OPERATIONS = st.one_of(
+    st.tuples(st.sampled_from(["write", "create"]), KEYS, DATA),
+    st.tuples(st.sampled_from(["read", "size", "exists"]), KEYS),
+    st.tuples(st.just("read_range"), KEYS, st.integers(0, 6), st.integers(0, 6)),
+    st.tuples(st.sampled_from(["list_dirs", "list_files"]), st.sampled_from(["", "d", "d/e", "nothing"])),
+    st.tuples(st.just("delete"), st.lists(KEYS, max_size=2)),
+    st.tuples(st.just("delete_tree"), st.sampled_from(["d", "d/e", "nothing"])),
+    st.tuples(st.just("change"), KEYS, DATA),
+)
+
+
+def performed(storage, operation):
+    """What an operation of the test says, errors included."""
+    verb, *arguments = operation
+    try:
+        if verb == "change":
+            key, data = arguments
+            version = storage.read_versioned(key)[1] if storage.exists(key) else None
+            storage.write_if(key, data, version)
+            return "changed"
+        return getattr(storage, verb)(*arguments)
+    except NotFound:
+        return "not found"
+
+
+@given(operations=st.lists(OPERATIONS, max_size=25))
+@settings(max_examples=60, deadline=None)
+def test_a_folder_and_a_dict_tell_the_same_story(operations):
+    with tempfile.TemporaryDirectory() as folder:
+        local, memory = LocalStorage(os.path.join(folder, "root")), MemoryStorage()
+        for operation in operations:
+            mine, theirs = performed(local, operation), performed(memory, operation)
+            if operation[0] == "list_dirs":
+                # A folder outlives its files, and tmp/ is the storage's own: neither holds keys.
+                assert set(theirs) <= set(mine)
+            else:
+                assert mine == theirs, operation

@@ -25,12 +25,14 @@ def read_log(
     """`next_offset` is where to go on reading; it never cuts a character in two while the task still writes."""
     _check_stream(stream)
     found = find(session, pathspec, "task")
-    place, record = _place(session, found, attempt)
-    return {**_read(session, found, place, record, stream, offset, max_bytes), "pathspec": str(found.spec)}
+    number, place, record = _place(session, found, attempt)
+    return {**_read(session, found, place, record, stream, offset, max_bytes), "attempt": number}
 
 
-def read_lines(session: Any, pathspec: str, streams: Iterable[str] = STREAMS) -> list[Row]:
-    """Tasks in the order they started; of each, its latest attempt."""
+def read_lines(
+    session: Any, pathspec: str, streams: Iterable[str] = STREAMS, attempt: int | None = None
+) -> list[Row]:
+    """Tasks in the order they started; of each, the `attempt`, by default its latest."""
     streams = list(streams)
     for stream in streams:
         _check_stream(stream)
@@ -38,10 +40,10 @@ def read_lines(session: Any, pathspec: str, streams: Iterable[str] = STREAMS) ->
     lines = []
     for row in _tasks(session, found):
         task = Found(Pathspec(found.flow, found.run, row["step"], row["task"]), found.record, found.tags)
-        place, record = _place(session, task, row["attempt"])
+        number, place, record = _place(session, task, attempt)
         for stream in streams:
             text = _read(session, task, place, record, stream)["text"]
-            about = {key: row[key] for key in ("step", "task", "attempt", "position")}
+            about = {"step": row["step"], "task": row["task"], "attempt": number, "position": row["position"]}
             lines += [{**about, "stream": stream, "line": line} for line in _lines(text)]
     return lines
 
@@ -57,7 +59,7 @@ def _read(
     kept = len(data) if at_end else _whole_characters(data) or (len(data) if offset + len(data) < size else 0)
     return {
         "text": _text(data[:kept]), "offset": offset, "next_offset": offset + kept, "size": size,
-        "finished": record is not None, "stream": stream, "attempt": place[4],
+        "finished": record is not None, "stream": stream, "pathspec": str(found.spec),
         "origin": "/".join(map(str, place[:4])) if place[:2] != (found.flow, found.run) else None,
     }
 
@@ -69,8 +71,8 @@ def _tasks(session: Any, found: Found) -> list[Row]:
     return sorted(rows, key=lambda row: (row["started_at"] is None, row["started_at"] or 0.0))
 
 
-def _place(session: Any, found: Found, attempt: int | None) -> tuple[Place, Row | None]:
-    """Where the logs are, (flow, run, step, task, attempt), and the record of the attempt that was asked for."""
+def _place(session: Any, found: Found, attempt: int | None) -> tuple[int, Place, Row | None]:
+    """The attempt that is meant, where its logs are, and its record."""
     attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
     number = max(attempts) if attempt is None else attempt
     if number not in attempts:
@@ -85,7 +87,7 @@ def _place(session: Any, found: Found, attempt: int | None) -> tuple[Place, Row 
             break
         place = (origin["flow"], origin["run"], origin["step"], origin["task"], origin["attempt"])
         now = _record(session, place)
-    return place, record
+    return number, place, record
 
 
 def _record(session: Any, place: Place) -> Row | None:

@@ -9,6 +9,7 @@ from ..nearest import did_you_mean
 from ..store.catalog import catch_up_runs
 from ..store.liveness import shown_status
 from .finding import find, flow_missing
+from .steps import count_tasks
 
 __all__ = ["STATUSES", "get_run", "get_spec", "latest_run", "list_runs", "shown"]
 
@@ -73,12 +74,23 @@ def get_run(session: Any, pathspec: str) -> Row:
         "seed": record.get("seed"), "parameters": record.get("parameters") or {},
         "versions": record.get("versions"), "git": record.get("git"), "max_workers": record.get("max_workers"),
         "code": record.get("code"), "package": record.get("package"), "code_digests": record.get("code_digests") or {},
-        "tasks": status.get("tasks"), "error": status.get("error"), "end_task": _end_task(session, found),
+        "tasks": _task_counts(session, found, status, shown_now), "error": status.get("error"),
+        "end_task": _end_task(session, found),
     }
 
 
 def get_spec(session: Any, pathspec: str) -> Row:
     return find(session, pathspec, "run").record.get("spec") or {}
+
+
+def _task_counts(session: Any, found: Any, status: Row, shown_now: str) -> Row:
+    """How many tasks ended how. A scheduler that was killed had no time to count its last ones."""
+    if shown_now != "lost":
+        return status["tasks"]
+    steps = count_tasks(session, found, shown_now).values()
+    # A clone is done, too: it is counted in both, as the scheduler does.
+    kinds = {"done": ("done", "caught", "cloned"), "failed": ("failed",), "cloned": ("cloned",)}
+    return {kind: sum(step.get(word, 0) for step in steps for word in words) for kind, words in kinds.items()}
 
 
 def _end_task(session: Any, found: Any) -> str | None:

@@ -116,9 +116,11 @@ class Session:
         """What a task wrote: {"text", "offset", "next_offset", "size", "finished", …}."""
         return logs.read_log(self, pathspec, stream, attempt, offset, max_bytes)
 
-    def loglines(self, pathspec: str, streams: Iterable[str] = ("stdout", "stderr")) -> list[Row]:
+    def loglines(
+        self, pathspec: str, streams: Iterable[str] = ("stdout", "stderr"), attempt: int | None = None
+    ) -> list[Row]:
         """Lines of the tasks of a run, step or task: {"step", "task", "attempt", "position", "stream", "line"}."""
-        return logs.read_lines(self, pathspec, streams)
+        return logs.read_lines(self, pathspec, streams, attempt)
 
     # -- tags
 

@@ -7,7 +7,7 @@ from ..store.catalog import catch_up_tasks
 from ..store.liveness import shown_status
 from .finding import Found, find, spec_steps
 
-__all__ = ["get_step", "list_steps", "seen_status"]
+__all__ = ["count_tasks", "get_step", "list_steps", "seen_status"]
 
 Row = dict[str, Any]
 # The worst thing that happened to a task of a step is what the step is called by.
@@ -16,7 +16,6 @@ _WORST_FIRST = ("running", "retrying", "lost", "interrupted", "failed", "caught"
 
 def list_steps(session: Any, pathspec: str) -> list[Row]:
     found = find(session, pathspec, "run")
-    catch_up_tasks(session.store, found.flow, found.run)
     started = session.store.runs.list_steps(found.flow, found.run)
     written = spec_steps(found.record)
     names = [step["name"] for step in written]
@@ -27,7 +26,6 @@ def list_steps(session: Any, pathspec: str) -> list[Row]:
 
 def get_step(session: Any, pathspec: str) -> Row:
     found = find(session, pathspec, "step")
-    catch_up_tasks(session.store, found.flow, found.run)
     written = [step for step in spec_steps(found.record) if step["name"] == found.step]
     return _rows(session, found, written or [{"name": found.step}])[0]
 
@@ -40,11 +38,21 @@ def seen_status(status: str, run_status: str) -> str:
     return over.get(status, status)
 
 
+def count_tasks(session: Any, found: Found, run_status: str) -> dict[str, dict[str, int]]:
+    """{step: {status: how many tasks}}, as they read now."""
+    unrecorded = catch_up_tasks(session.store, found.flow, found.run)
+    counts = session.store.index.counts(found.flow, found.run)
+    for step, _task in unrecorded:
+        running = counts.setdefault(step, {})
+        running["running"] = running.get("running", 0) + 1
+    return {step: _seen(count, run_status) for step, count in counts.items()}
+
+
 def _rows(session: Any, found: Found, steps: list[Row]) -> list[Row]:
-    index = session.store.index
     run_status = shown_status(session.store.runs.read_status(found.flow, found.run))
-    counts, spans = index.counts(found.flow, found.run), index.spans(found.flow, found.run)
-    return [_row(found, step, _seen(counts.get(step["name"], {}), run_status), spans) for step in steps]
+    counts = count_tasks(session, found, run_status)
+    spans = session.store.index.spans(found.flow, found.run)
+    return [_row(found, step, counts.get(step["name"], {}), spans) for step in steps]
 
 
 def _row(found: Found, step: Row, counts: dict[str, int], spans: dict[str, Any]) -> Row:

@@ -20,10 +20,12 @@ def list_tasks(
     session: Any, pathspec: str, status: str | None = None, limit: int | None = None, offset: int = 0
 ) -> list[Row]:
     found = find(session, pathspec, "run", "step")
-    catch_up_tasks(session.store, found.flow, found.run)
+    unrecorded = catch_up_tasks(session.store, found.flow, found.run)
     run_status = _run_status(session, found)
     rows = session.store.index.tasks(found.flow, found.run, found.step)
-    rows += _unrecorded(session, found, rows)
+    rows += [
+        _running_row(found.flow, found.run, step, task, 0) for step, task in unrecorded if found.step in (None, step)
+    ]
     rows.sort(key=_flow_order(found))
     seen = [_seen(row, run_status) for row in rows]
     wanted = [row for row in seen if status is None or row["status"] == status]
@@ -99,19 +101,6 @@ def _chosen(found: Found, attempts: dict[int, Row | None], attempt: int | None) 
             data={"pathspec": str(found.spec), "attempts": list(attempts)},
         )
     return attempt
-
-
-def _unrecorded(session: Any, found: Found, rows: list[Row]) -> list[Row]:
-    """Rows of tasks that have a folder but nothing else yet: they started a moment ago, or died young."""
-    known = {(row["step"], row["task"]) for row in rows}
-    runs = session.store.runs
-    steps = [found.step] if found.step else runs.list_steps(found.flow, found.run)
-    return [
-        _running_row(found.flow, found.run, step, task, 0)
-        for step in steps
-        for task in runs.list_tasks(found.flow, found.run, step)
-        if (step, task) not in known
-    ]
 
 
 def _flow_order(found: Found) -> Callable[[Row], Any]:

@@ -14,10 +14,10 @@ import itertools
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 
-from collections import deque
 from ..contracts.storage import StorageCapabilities, check_key
 from ..errors import MetaflowError, NotFound, StoreConflict, StoreError
 

@@ -41,7 +41,7 @@ def reindex(store: Any) -> Row:
         _forget(store, flow, runs)
         _record_runs(store, index, flow, runs, problems)
         for run in runs:
-            tasks += _guarded(partial(_record_tasks, store, flow, run), problems) or 0
+            tasks += len(_guarded(partial(_record_tasks, store, flow, run), problems) or ())
     flows = index.flows()
     return {"flows": len(flows), "runs": sum(row["runs"] for row in flows), "tasks": tasks, "problems": problems}
 
@@ -62,21 +62,20 @@ def catch_up_runs(store: Any, flow: str | None = None) -> None:
         _settle(store, index, name, runs)
 
 
-def catch_up_tasks(store: Any, flow: str, run: str) -> None:
-    """Bring the rows of a run's tasks up to the store."""
-    known: dict[str, set[str]] = {}
-    stale: set[str] = set()
-    for row in store.index.tasks(flow, run, all_attempts=True):
-        known.setdefault(row["step"], set()).add(row["task"])
-        if row["status"] == "running":
-            stale.add(row["step"])
-    steps = [
-        step
-        for step in store.runs.list_steps(flow, run)
-        if step in stale or not known.get(step, set()).issuperset(store.runs.list_tasks(flow, run, step))
-    ]
-    if steps:
-        _record_tasks(store, flow, run, steps)
+def catch_up_tasks(store: Any, flow: str, run: str) -> list[tuple[str, str]]:
+    """Bring the rows of a run's tasks up to the store.
+
+    Returns the (step, task) that have a folder and nothing else: they started a moment ago, or died young.
+    """
+    there = {step: store.runs.list_tasks(flow, run, step) for step in store.runs.list_steps(flow, run)}
+    rows = store.index.tasks(flow, run, all_attempts=True)
+    known = {(row["step"], row["task"]) for row in rows}
+    behind = {row["step"] for row in rows if row["status"] == "running"}
+    behind.update(step for step, tasks in there.items() if any((step, task) not in known for task in tasks))
+    if not behind:
+        return []
+    known.update(_record_tasks(store, flow, run, sorted(behind)))
+    return [(step, task) for step, tasks in there.items() for task in tasks if (step, task) not in known]
 
 
 def change_tags(store: Any, flow: str, run: str, change: Any) -> Row:
@@ -128,13 +127,14 @@ def _read_runs(store: Any, flow: str, runs: list[str], problems: list[str]) -> l
         return triples
 
 
-def _record_tasks(store: Any, flow: str, run: str, steps: Iterable[str] | None = None) -> int:
+def _record_tasks(store: Any, flow: str, run: str, steps: Iterable[str] | None = None) -> list[tuple[str, str]]:
+    """Put the finished attempts of a run into the index; the (step, task) of each."""
     records = store.tasks.read_tasks(flow, run, steps)
     latest = {(record["step"], record["task"]): record["attempt"] for record in records}
     rows = [task_row(record, latest[record["step"], record["task"]] == record["attempt"]) for record in records]
     if rows:
         store.index.record_tasks(rows, keep=True)
-    return len(rows)
+    return [(row["step"], row["task"]) for row in rows]
 
 
 def _settle(store: Any, index: Any, flow: str, runs: list[str]) -> None:
