@@ -6,6 +6,7 @@ commit, and can be run again after a crash: blobs are content-addressed, and sta
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Any
@@ -51,12 +52,15 @@ def store_staged(blobs: BlobStore, folder: str, result: dict[str, Any]) -> dict[
 
 
 def discard_staged(folder: str) -> None:
-    """After the commit: what the worker left for it is not needed any more, nor are empty logs."""
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        if name in ("task.json",) or name.endswith(".log") and os.path.getsize(path):
-            continue
-        os.unlink(path)
+    """After the commit: what the worker left for it is not needed any more, nor are empty logs. The task is done
+    already, so something that cannot be removed is left where it is."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            if name == "task.json" or name.endswith(".log") and os.path.getsize(path):
+                continue
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
 
 class _Staged:
@@ -66,15 +70,15 @@ class _Staged:
         self._blobs = blobs
         self._folder = folder
         self._digests: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
         self._content: dict[str, bytes] = {}
 
     def record(self, item: dict[str, Any]) -> dict[str, Any]:
         name, offset, size = item["file"], int(item["offset"]), int(item["size"])
         blob = self._digest(name)
         record: dict[str, Any] = {"digest": blob, "size": size, "encoding": ENCODING}
-        content = self._content.get(name)
-        if content is not None and size != len(content):
-            record["digest"] = digest_of(content[offset : offset + size])
+        if size != self._sizes[name]:
+            record["digest"] = self._slice_digest(name, offset, size)
             record["blob"] = blob
             if offset:
                 record["offset"] = offset
@@ -94,18 +98,28 @@ class _Staged:
     def keep(self) -> None:
         for name, digest in self._digests.items():
             # Linked, not moved: until the task is committed its folder stays complete.
-            self._blobs.put_file(os.path.join(self._folder, name), digest, move=False)
+            self._blobs.put_file(self._path(name), digest, move=False)
 
     def _digest(self, name: str) -> str:
         if name not in self._digests:
-            path = os.path.join(self._folder, os.path.basename(name))
-            if os.path.getsize(path) <= HASH_IN_MEMORY_BYTES:
+            path = self._path(name)
+            self._sizes[name] = os.path.getsize(path)
+            if self._sizes[name] <= HASH_IN_MEMORY_BYTES:
                 with open(path, "rb") as file:
                     self._content[name] = file.read()
                 self._digests[name] = digest_of(self._content[name])
             else:
                 self._digests[name] = digest_of_file(path)
         return self._digests[name]
+
+    def _slice_digest(self, name: str, offset: int, size: int) -> str:
+        content = self._content.get(name)
+        if content is None:
+            return digest_of_file(self._path(name), offset, size)
+        return digest_of(content[offset : offset + size])
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, os.path.basename(name))
 
 
 def splits_from_record(record: dict[str, Any] | None) -> Splits | None:
