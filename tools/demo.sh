@@ -16,6 +16,6 @@ echo "\$ Rscript flow.R run"
 Rscript flow.R run
 echo
 echo "\$ R"
-Rscript -e 'source("predict.R", echo = TRUE, spaced = FALSE, max.deparse.length = Inf)'
+Rscript -e 'source("predict.R", echo = TRUE, spaced = FALSE, max.deparse.length = Inf, keep.source = TRUE)'
 echo
 echo "The flow, its report and everything it stored stay in $scratch"

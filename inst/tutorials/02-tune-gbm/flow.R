@@ -60,6 +60,8 @@ fit_models <- function(self) {
 
   self$model <- gbmfit$finalModel
   self$fit <- gbmfit$results
+  message("depth ", param$interaction.depth, ", ", param$n.trees, " trees: accuracy ",
+          round(self$fit$Accuracy, 3))
 }
 
 # The probability of the first label, "PS".
