@@ -38,24 +38,30 @@ read_bytes <- function(path, offset = 0, size = NULL) {
 # a wrong answer costs a copy, never correctness.
 looks_small <- function(x) {
   budget <- 2048L
-  visit <- function(x) {
-    if (budget <= 0L) return(FALSE)
+  visit <- function(x, depth) {
+    if (budget <= 0L || depth > 40L) return(FALSE)
     budget <<- budget - 1L
     if (is.null(x) || is.symbol(x)) return(TRUE)
-    if (is.environment(x) || is.function(x) || isS4(x)) return(FALSE)
-    n <- length(x)
-    if (is.atomic(x)) return(n <= if (is.character(x)) 512L else 4096L)
-    if (n > budget) return(FALSE)
-    for (element in as.list(x)) if (!visit(element)) return(FALSE)
-    for (attribute in attributes(x)) if (!visit(attribute)) return(FALSE)
+    if (is.environment(x) || is.function(x) || isS4(x) || typeof(x) %in% c("externalptr", "weakref")) return(FALSE)
+    # A class may have methods for length() and as.list() that do anything; the bytes are those of the bare value.
+    bare <- unclass(x)
+    if (is.atomic(bare)) {
+      if (length(bare) > if (is.character(bare)) 512L else 4096L) return(FALSE)
+    } else {
+      if (length(bare) > budget) return(FALSE)
+      for (element in as.list(bare)) if (!visit(element, depth + 1L)) return(FALSE)
+    }
+    for (attribute in attributes(x)) if (!visit(attribute, depth + 1L)) return(FALSE)
     TRUE
   }
-  visit(x)
+  visit(x, 0L)
 }
 
 # What the record of an artifact says about the value, beside its bytes.
 describe_value <- function(x) {
-  list(class = I(class(x)), dim = if (is.null(dim(x))) NULL else I(dim(x)), length = length(x))
+  dim <- tryCatch(dim(x), error = function(e) NULL)
+  length <- tryCatch(length(x), error = function(e) NULL)
+  list(class = I(class(x)), dim = if (is.numeric(dim)) I(dim), length = if (is.numeric(length)) length)
 }
 
 # Writes named values below `folder`: all small ones into the file `pack`, each large one into a

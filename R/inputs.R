@@ -26,6 +26,7 @@ input_names <- function(i, state = task_state()) {
 
 input_get <- function(x, name) {
   state <- task_state()
+  check_attribute_name(name, "input")
   i <- unclass(x)
   ref <- input_ref(i, name, state)
   if (is.null(ref)) {
@@ -45,6 +46,25 @@ input_get <- function(x, name) {
 `[[.metaflow_input` <- function(x, i, ...) input_get(x, i)
 
 #' @export
+`$<-.metaflow_input` <- function(x, name, value) inputs_are_read_only()
+
+#' @export
+`[[<-.metaflow_input` <- function(x, i, value) inputs_are_read_only()
+
+#' @export
+`$<-.metaflow_inputs` <- function(x, name, value) inputs_are_read_only()
+
+#' @export
+`[[<-.metaflow_inputs` <- function(x, i, value) inputs_are_read_only()
+
+inputs_are_read_only <- function() {
+  attribute_error("inputs are read-only", "Assign to self what the join shall keep: self$x <- inputs[[1]]$x.")
+}
+
+#' @rawNamespace S3method(.DollarNames, metaflow_input)
+.DollarNames.metaflow_input <- function(x, pattern = "") grep(pattern, names(x), value = TRUE)
+
+#' @export
 names.metaflow_input <- function(x) input_names(unclass(x))
 
 #' @export
@@ -58,10 +78,19 @@ print.metaflow_input <- function(x, ...) {
 `$.metaflow_inputs` <- function(x, name) {
   known <- names(unclass(x))
   if (!name %in% known) {
-    mf_abort(sprintf("AttributeError: inputs has no step '%s'", name), "metaflow_attribute_error",
+    attribute_error(sprintf("inputs has no step '%s'", name),
       if (is.null(known)) "The inputs of a foreach have no names; use inputs[[i]]." else missing_hint(name, known))
   }
   unclass(x)[[name]]
+}
+
+#' @export
+`[[.metaflow_inputs` <- function(x, i, ...) {
+  if (is_string(i)) return(`$.metaflow_inputs`(x, i))
+  if (!is.numeric(i) || length(i) != 1L || !i %in% seq_along(unclass(x))) {
+    attribute_error(sprintf("there is no inputs[[%s]]", one_line(i)), sprintf("There are %d, from inputs[[1]] on.", length(unclass(x))))
+  }
+  unclass(x)[[i]]
 }
 
 #' @export
@@ -92,6 +121,7 @@ gather_inputs <- function(inputs, input) {
     mf_abort("gather_inputs() needs the 'inputs' of a join step.", "metaflow_usage_error",
       "Declare the join as function(self, inputs) and pass inputs on.")
   }
+  check_attribute_name(input, "input")
   lapply(unclass(inputs), input_get, name = input)
 }
 
@@ -111,9 +141,8 @@ gather_inputs <- function(inputs, input) {
 merge_artifacts <- function(flow, inputs, exclude = NULL, include = NULL) {
   merged <- plan_merge(task_state(), inputs, unlist(exclude), unlist(include))
   if (length(merged$conflicts)) {
-    merge_error(sprintf("cannot merge %s: the inputs have different values for %s",
-      if (length(merged$conflicts) == 1) "an artifact" else "artifacts", quoted(merged$conflicts)),
-      "Assign them in the join step before merge_artifacts(), or name them in exclude.")
+    merge_error(sprintf("the inputs have different values for %s", quoted(merged$conflicts)),
+      sprintf("Assign self$%s in the join step before merge_artifacts(), or leave it out with exclude.", merged$conflicts[[1]]))
   }
   for (name in names(merged$refs)) self_carry(name, merged$refs[[name]])
   invisible(names(merged$refs))

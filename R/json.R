@@ -18,12 +18,15 @@ json <- function(x) {
 }
 
 json_atoms <- function(x) {
+  # Stored as numbers, but nobody means the numbers.
+  if (inherits(x, c("factor", "Date", "POSIXt"))) x <- as.character(x)
   if (is.character(x)) return(json_string(x))
   if (is.logical(x)) return(ifelse(is.na(x), "null", ifelse(x, "true", "false")))
   if (is.integer(x)) return(ifelse(is.na(x), "null", as.character(x)))
   if (is.double(x)) {
-    text <- format_number(unclass(x))
-    text[!is.finite(x)] <- "null"
+    text <- rep("null", length(x))
+    finite <- is.finite(x)
+    text[finite] <- format_number(as.vector(unclass(x))[finite])
     return(text)
   }
   mf_abort(sprintf("A value of class %s cannot cross to Python.", class(x)[[1]]), "metaflow_internal_error")
@@ -32,8 +35,7 @@ json_atoms <- function(x) {
 # The shortest of 15 or 17 digits that reads back as the same number.
 format_number <- function(x) {
   short <- sprintf("%.15g", x)
-  exact <- !is.na(x) & as.numeric(short) == x
-  ifelse(exact, short, sprintf("%.17g", x))
+  ifelse(as.numeric(short) == x, short, sprintf("%.17g", x))
 }
 
 json_string <- function(x) {

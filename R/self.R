@@ -59,6 +59,7 @@ attribute_error <- function(message, hint = NULL) {
 
 self_get <- function(name) {
   state <- task_state()
+  check_attribute_name(name, "self")
   if (exists(name, envir = state$values, inherits = FALSE)) return(get(name, envir = state$values, inherits = FALSE))
   ref <- state$refs[[name]]
   if (is.null(ref)) {
@@ -70,14 +71,18 @@ self_get <- function(name) {
   value
 }
 
+# Artifacts are read by one name; unlike a list, `self` has no partial matching, no order and no vectors of names.
+check_attribute_name <- function(name, what) {
+  if (is_string(name)) return(invisible())
+  attribute_error(sprintf("%s is read by one name", what), sprintf("Write %s$name or %s[[\"name\"]].", what, what))
+}
+
 missing_hint <- function(name, known) {
   near <- did_you_mean(name, known)
   if (!is.null(near)) return(near)
-  if (length(known)) {
-    shown <- utils::head(known, 12)
-    return(paste0("It has: ", paste(shown, collapse = ", "), if (length(known) > 12) ", ...", "."))
-  }
-  "It has no artifacts yet; assign one with self$name <- value."
+  if (!length(known)) return("It has no artifacts yet; assign one with self$name <- value.")
+  most <- 20L
+  paste0("It has: ", paste(utils::head(known, most), collapse = ", "), if (length(known) > most) ", ..." else ".")
 }
 
 self_reserved_value <- function(name, state) {
@@ -162,5 +167,5 @@ print.metaflow_self <- function(x, ...) {
 #' @importFrom utils .DollarNames
 #' @rawNamespace S3method(.DollarNames, metaflow_self)
 .DollarNames.metaflow_self <- function(x, pattern = "") {
-  grep(pattern, c(self_names(), self_reserved), value = TRUE)
+  grep(pattern, c(self_names(), setdiff(self_reserved, "next_step")), value = TRUE)
 }
