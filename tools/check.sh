@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools/install.sh demo test
+tools/install.sh test
 [ -z "${METAFLOW_VENV:-}" ] || export METAFLOW_PYTHON=$METAFLOW_VENV/bin/python
 
 # What asks the network: incoming checks, the clock, the URLs.

@@ -8,13 +8,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-fields=(Imports)
+required=(Imports)
+optional=()
 extras=()
 for purpose in "$@"; do
   case $purpose in
-    demo) fields+=(Config/Needs/demo) ;;
-    test) fields+=(Suggests); extras+=(test) ;;
-    document) fields+=(Config/Needs/document) ;;
+    demo) required+=(Config/Needs/demo) ;;
+    test) required+=(Config/Needs/test); optional+=(Suggests); extras+=(test) ;;
+    document) required+=(Config/Needs/document) ;;
     *) echo "metaflow: nothing is known to be needed for: $purpose" >&2; exit 2 ;;
   esac
 done
@@ -37,6 +38,6 @@ if have dpkg-query; then
   tools/apt.sh "lib$(basename "$(readlink -f /usr/bin/python3)")"
 fi
 
-tools/r-packages.sh "${fields[@]}"
+tools/r-packages.sh "${required[@]}" --optional "${optional[@]}"
 tools/venv.sh "${extras[@]}"
 tools/r-install.sh

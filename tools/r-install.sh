@@ -13,7 +13,9 @@ source_digest() {
   } | sha256sum | cut -d ' ' -f 1
 }
 
-library_folder() { Rscript tools/r-library.R | sed -n 's/^library: //p'; }
+library_folder() {
+  Rscript -e 'source("tools/r-library.R"); cat("library: ", library_folder(), "\n", sep = "")' | sed -n 's/^library: //p'
+}
 
 digest=$(source_digest)
 library=$(library_folder)

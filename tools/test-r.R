@@ -2,6 +2,9 @@
 # package. The last line is plain: "N passed, N failed". Fails when one failed.
 library(testthat)
 
+# Snapshots are compared here; elsewhere testthat takes a run by R CMD check for CRAN's.
+Sys.setenv(NOT_CRAN = "true")
+
 run_folder <- function(folder) {
   if (length(list.files(folder, "^test.*[.][rR]$")) == 0) return(NULL)
   reporter <- if (interactive()) "progress" else "check"

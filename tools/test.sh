@@ -13,7 +13,7 @@ case $speed in
   *) echo "metaflow: tools/test.sh takes fast or slow, not: $speed" >&2; exit 2 ;;
 esac
 
-tools/install.sh demo test
+tools/install.sh test
 
 venv=${METAFLOW_VENV:-$HOME/.virtualenvs/r-metaflow}
 # The R package looks in the usual place by itself; it is told only of another one.
