@@ -11,7 +11,7 @@
 #' @examples
 #' decorator("retry", times = 2)
 decorator <- function(x, ...) {
-  if (!is.character(x) || length(x) != 1L) {
+  if (missing(x) || !is_string(x) || !nzchar(x)) {
     mf_abort("decorator() needs the name of a decorator.", "metaflow_usage_error", "Write decorator(\"retry\", times = 2).")
   }
   arguments <- list(...)
@@ -23,6 +23,10 @@ decorator <- function(x, ...) {
 }
 
 new_decorator <- function(name, arguments) {
+  twice <- names(arguments)[duplicated(names(arguments))]
+  if (length(twice)) {
+    mf_abort(sprintf("Argument '%s' of decorator '%s' is given twice.", twice[[1]], name), "metaflow_usage_error", "Keep one of them.")
+  }
   value <- structure(list(name = name, arguments = Filter(Negate(is.null), arguments)), class = "metaflow_decorator")
   check_decorator(value)
   value
@@ -49,7 +53,10 @@ decorator_arguments <- function(arguments) {
 
 collect_decorators <- function(given, level, where = "the flow") {
   for (i in seq_along(given)) {
-    if (inherits(given[[i]], "metaflow_decorator")) next
+    if (inherits(given[[i]], "metaflow_decorator")) {
+      check_decorator_level(given[[i]]$name, level, where)
+      next
+    }
     named <- names(given)[i]
     what <- if (length(named) && !is.na(named) && nzchar(named)) {
       sprintf("Unknown argument '%s' in %s.", named, where)
@@ -90,40 +97,63 @@ check_decorator <- function(x) {
   }
   allowed <- vapply(known$args, function(a) a$name, "")
   for (name in names(x$arguments)) {
-    if (!name %in% allowed) {
-      mf_abort(sprintf("decorator '%s' has no argument '%s'.", x$name, name), "metaflow_invalid_flow_error",
+    argument <- if (name %in% allowed) known$args[[match(name, allowed)]] else known$other_args
+    if (is.null(argument)) {
+      mf_abort(sprintf("Decorator '%s' has no argument '%s'.", x$name, name), "metaflow_invalid_flow_error",
         did_you_mean(name, allowed) %||% sprintf("It has: %s.", if (length(allowed)) paste(allowed, collapse = ", ") else "none"))
     }
-    check_decorator_argument(x$name, known$args[[match(name, allowed)]], x$arguments[[name]])
+    if (!argument_fits(argument, x$arguments[[name]])) {
+      mf_abort(sprintf("Argument '%s' of decorator '%s' must be %s, not %s.", name, x$name, argument_wanted(argument), shown_value(x$arguments[[name]])),
+        "metaflow_invalid_flow_error", argument$help)
+    }
   }
 }
 
-check_decorator_argument <- function(decorator, arg, value) {
-  fits <- vapply(unlist(arg$types), decorator_type_fits, FALSE, value = value)
-  if (!any(fits) || length(value) > 1L && !isTRUE(arg$vector) && is.atomic(value) && is.null(names(value)) && !"list" %in% unlist(arg$types)) {
-    mf_abort(sprintf("Argument '%s' of decorator '%s' must be %s, but is %s.", arg$name, decorator,
-      paste(unlist(arg$types), collapse = " or "), one_line(value)), "metaflow_invalid_flow_error", arg$help)
-  }
-  if (is.numeric(value)) {
-    low <- !is.null(arg$min) && any(value < arg$min)
-    high <- !is.null(arg$max) && any(value > arg$max)
-    if (low || high) {
-      mf_abort(sprintf("Argument '%s' of decorator '%s' is %s.", arg$name, decorator, one_line(value)), "metaflow_invalid_flow_error",
-        paste(c(if (!is.null(arg$min)) paste("at least", arg$min), if (!is.null(arg$max)) paste("at most", arg$max)), collapse = ", "))
-    }
-  }
+check_decorator_level <- function(name, level, where) {
+  known <- find_decorator(name)
+  if (is.null(known) || known$level == level) return(invisible())
+  mf_abort(sprintf("Decorator '%s' belongs to a %s, but stands at %s.", name, known$level, where), "metaflow_invalid_flow_error",
+    if (known$level == "step") "Give it to step()." else "Give it to metaflow().")
+}
+
+# The rules of `Argument` in python/metaflow_core/contracts/decorator.py, so that a mistake is told where it is made.
+argument_fits <- function(argument, value) {
+  items <- if (isTRUE(argument$vector) && is.null(names(value))) as.list(value) else list(value)
+  length(items) > 0L && all(vapply(items, argument_item_fits, FALSE, argument = argument))
+}
+
+argument_item_fits <- function(item, argument) {
+  if (!any(vapply(unlist(argument$types), decorator_type_fits, FALSE, value = item))) return(FALSE)
+  choices <- unlist(argument$choices)
+  if (length(choices) && !item %in% choices) return(FALSE)
+  !is.numeric(item) || (is.null(argument$min) || item >= argument$min) && (is.null(argument$max) || item <= argument$max)
 }
 
 decorator_type_fits <- function(type, value) {
+  number <- is.numeric(value) && length(value) == 1L && is.finite(value)
   switch(type,
-    int = is.numeric(value) && !anyNA(value) && all(value == trunc(value)),
-    float = , number = is.numeric(value) && !anyNA(value),
-    str = is.character(value) && !anyNA(value),
-    bool = is.logical(value) && !anyNA(value),
-    list = is.list(value) || is.atomic(value),
-    dict = , object = (is.list(value) || is.character(value)) && (!length(value) || !is.null(names(value))),
-    TRUE
+    int = number && value == trunc(value),
+    float = number,
+    str = is_string(value),
+    bool = is.logical(value) && length(value) == 1L && !is.na(value),
+    dict = (is.list(value) || is.character(value)) && (!length(value) || !is.null(names(value)) && all(nzchar(names(value)))),
+    FALSE
   )
+}
+
+argument_wanted <- function(argument) {
+  words <- c(int = "a whole number", float = "a number", str = "a text", bool = "TRUE or FALSE", dict = "a named list")
+  types <- unlist(argument$types)
+  if ("float" %in% types) types <- setdiff(types, "int")
+  choices <- unlist(argument$choices)
+  wanted <- if (length(choices)) paste("one of", quoted(choices)) else paste(words[types], collapse = " or ")
+  range <- c(if (!is.null(argument$min)) paste("at least", argument$min), if (!is.null(argument$max)) paste("at most", argument$max))
+  paste(c(wanted, range, if (isTRUE(argument$vector)) "or several of them"), collapse = ", ")
+}
+
+shown_value <- function(value) {
+  if (is.integer(value) && length(value) == 1L) return(format(value))
+  if (is.atomic(value) || is.list(value)) one_line(value) else sprintf("a value of class %s", class(value)[[1]])
 }
 
 #' Try a failed step again
@@ -194,8 +224,11 @@ resources <- function(cpu = NULL, gpu = NULL, memory = NULL, ...) {
 #' @examples
 #' environment_variables(OMP_NUM_THREADS = "4")
 environment_variables <- function(...) {
-  values <- lapply(list(...), as.character)
-  new_decorator("environment_variables", list(vars = values))
+  values <- list(...)
+  if (length(values) && (is.null(names(values)) || !all(nzchar(names(values))))) {
+    mf_abort("Environment variables need names.", "metaflow_usage_error", "Write environment_variables(OMP_NUM_THREADS = 4).")
+  }
+  new_decorator("environment_variables", lapply(values, function(v) if (is.atomic(v)) as.character(v) else v))
 }
 
 #' Run a step on a cluster

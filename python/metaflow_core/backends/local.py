@@ -27,6 +27,8 @@ class _Worker:
 
     def __init__(self, pid: int, stdin: int, stdout: int, process: subprocess.Popen | None = None) -> None:
         self.pid = pid
+        # Whoever made the pipes may have made them non-blocking; a long order must get through whole.
+        os.set_blocking(stdin, True)
         self.stdin = stdin
         self.stdout = stdout
         self.process = process
@@ -153,7 +155,7 @@ class LocalBackend:
         self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
         try:
             worker.send({"op": "init", **self._init})
-        except OSError:
+        except BrokenPipeError:
             pass  # it is gone already, and the end of its output says so
 
     def _forget(self, worker: _Worker) -> None:
@@ -210,7 +212,7 @@ class LocalBackend:
                 self._by_task[key] = worker
                 try:
                     worker.send({"op": "task", **order})
-                except OSError:
+                except BrokenPipeError:
                     pass  # the end of its output reports the task as ended
 
 

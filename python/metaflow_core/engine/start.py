@@ -18,7 +18,9 @@ from ..graph.decorator import DecoratorSpec
 from ..graph.flow import FlowSpec
 from ..graph.lint import problems
 from ..graph.problem import describe
+from ..graph.view import fan_out
 from ..nearest import did_you_mean
+from ..registry import plugins
 from ..store.blobs import digest_of
 from ..store.liveness import process_start, shown_status
 from ..store.open import Store
@@ -46,12 +48,22 @@ def checked_spec(data: Mapping[str, Any], extra: list[Mapping[str, Any]] | None 
 
 
 def with_decorators(spec: FlowSpec, extra: list[Mapping[str, Any]]) -> FlowSpec:
-    """`--with retry:times=2`: the decorator is put on every step that does not have it."""
+    """`--with retry:times=2`: the decorator is put on every step that does not have it and may have it."""
+    known = plugins("decorators")
     added = [DecoratorSpec.from_dict(item) for item in extra]
 
+    def name(decorator):
+        kind = known.find(decorator.name)
+        return kind.name if kind is not None else decorator.name
+
+    def may_have(step, decorator):
+        kind = known.find(decorator.name)
+        return kind is None or fan_out(step) not in kind.not_on
+
     def extended(step):
-        have = {decorator.name for decorator in step.decorators}
-        return replace(step, decorators=step.decorators + tuple(d for d in added if d.name not in have))
+        have = {name(decorator) for decorator in step.decorators}
+        new = tuple(d for d in added if name(d) not in have and may_have(step, d))
+        return replace(step, decorators=step.decorators + new)
 
     return replace(spec, steps=tuple(extended(step) for step in spec.steps)) if added else spec
 
