@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..contracts.backend import Backend, Report
+from ..contracts.index import Index
 from ..errors import MetaflowError
 from ..store.open import Store
 from .admission import Admission
@@ -76,6 +77,7 @@ class RunLoop:
         self._finished = False
         self._error: Any = None
         self._changed: set[str] = set()
+        self._index_failed = False
         self._claimed_folders = store.storage.local_path(f"flows/{self.flow}/{self.run}")
         for name, step in plan.steps.items():
             text = admission.excess(name, step.policy)
@@ -134,7 +136,7 @@ class RunLoop:
                 self._row(attempt.task, "failed", cause="interrupted")
             self._attempts.clear()
             self.scheduler.interrupt()
-            self._finish("interrupted")
+            self._finish(self.scheduler.status)
         events, self._events = self._events, []
         return events
 
@@ -146,15 +148,19 @@ class RunLoop:
             item = self.scheduler.next_clone()
             if item is None:
                 break
-            self._commit_clone(*item)
+            try:
+                self._commit_clone(*item)
+            except (MetaflowError, OSError) as problem:
+                self._cannot_commit(item[0], problem)
+                break
             steps[item[0].step] = steps.get(item[0].step, 0) + 1
         if steps:
             self._event("cloned", count=sum(steps.values()), by_step=steps, origin=self._record["origin"]["run"])
 
     def _commit_clone(self, task: Task, outcome: Outcome) -> None:
         record = clone_record(self.flow, self.run, task, outcome.extra, time.time())
+        self._commit(task, outcome, record)
         self.scheduler.succeeded(task, outcome)
-        self._commit(task, record)
         self._row(task, "cloned", record)
         self._tell_splits(task, outcome)
         if task.step in self._changed:
@@ -206,13 +212,10 @@ class RunLoop:
             return
         self._admission.leave(report.key)
         self._show(attempt, everything=True)
-        result = read_result(attempt.folder)
-        if result is None:
-            result = self._vanished(attempt, report)
         try:
-            self._end(attempt, result)
+            self._end(attempt, read_result(attempt.folder) or self._vanished(attempt, report))
         except (MetaflowError, OSError, ValueError, KeyError) as problem:
-            self._cannot_commit(attempt, problem)
+            self._cannot_commit(attempt.task, problem)
 
     def _vanished(self, attempt: _Attempt, report: Report) -> dict[str, Any]:
         limit = self._plan.steps[attempt.task.step].policy.timeout_seconds if attempt.timed_out else None
@@ -234,9 +237,8 @@ class RunLoop:
         new = dict(record["artifacts"])
         new.update(carried_records(result.get("carried") or {}, [parent.table for parent in task.parents]))
         outcome = Outcome(new, splits_from_record(record["splits"]), result.get("condition"))
-        # The table of the task is needed for its record, and whatever becomes ready is launched after the commit.
+        self._commit(task, outcome, record, attempt)
         self.scheduler.succeeded(task, outcome)
-        self._commit(task, record, attempt)
         seconds = (record["finished_at"] or 0) - (record["started_at"] or 0)
         self._event("done", task, seconds=seconds, caught=result.get("caught"))
         self._tell_splits(task, outcome)
@@ -250,22 +252,22 @@ class RunLoop:
         discard_staged(attempt.folder)
         now = time.monotonic()
         again = self.scheduler.failed(task, Failure(error["cause"], error), now)
-        due = self.scheduler.next_wake() if again else None
         event = {"error": error, "will_retry": again, "fallback": task.fallback is not None, "cause": error["cause"]}
-        if again and due is not None:
-            event["retry_seconds"] = max(0.0, due - now)
+        if again:
+            event["retry_seconds"] = max(0.0, task.due - now)
         self._events.append({"event": "failed", "step": task.step, "task": task.id, "attempt": number, "position": task.position, **event})
         self._row(task, "retrying" if again else "failed", record, attempt=number)
 
-    def _cannot_commit(self, attempt: _Attempt, problem: Exception) -> None:
-        text = f"the result of {attempt.task.key} could not be stored: {problem}"
+    def _cannot_commit(self, task: Task, problem: Exception) -> None:
+        text = f"the result of {task.key} could not be stored: {problem}"
         self._error = {"message": text}
         self._events.append({"event": "warning", "text": text})
-        self.scheduler.running.pop(attempt.task.key, None)
+        self.scheduler.running.pop(task.key, None)
         self.scheduler.fail(text)
 
-    def _commit(self, task: Task, record: dict[str, Any], attempt: _Attempt | None = None) -> None:
-        table = task.table
+    def _commit(self, task: Task, outcome: Outcome, record: dict[str, Any], attempt: _Attempt | None = None) -> None:
+        """A task is done when its record is in the store; only then the scheduler is told."""
+        table = self.scheduler.table_of(task, outcome)
         record["artifacts"] = dict(table.own)
         record["inherits"] = table.inherits
         if attempt is not None:
@@ -317,7 +319,6 @@ class RunLoop:
             self._event("output", attempt.task, stream=stream, lines=lines)
 
     def _finish(self, status: str) -> None:
-        self._finished = True
         self._backend.close()
         scheduler = self.scheduler
         if scheduler.failed_tasks:
@@ -332,6 +333,8 @@ class RunLoop:
         now = time.time()
         self._write_status({"status": status, "finished_at": now, "heartbeat_at": now, "error": self._error})
         self._store.close()
+        # Not before here: whoever presses Ctrl-C meanwhile gets to this point once more.
+        self._finished = True
         self._event("finished", status=status, error=self._error, seconds=now - self._record["created_at"])
 
     def _write_status(self, changes: dict[str, Any]) -> None:
@@ -342,13 +345,22 @@ class RunLoop:
             return {**status, "tasks": counts, **changes}
 
         status = self._store.runs.update_status(self.flow, self.run, change)
-        if self._store.index is not None:
-            self._store.index.record_status(self.flow, self.run, status)
+        self._in_index(lambda index: index.record_status(self.flow, self.run, status))
 
     def _flush_rows(self) -> None:
-        if self._rows and self._store.index is not None:
-            self._store.index.record_tasks(self._rows)
+        if self._rows and self._in_index(lambda index: index.record_tasks(self._rows)):
             self._rows = []
+
+    def _in_index(self, change: Callable[[Index], None]) -> bool:
+        """The index only makes things quick to find and can be made anew: a run does not fail because of it."""
+        try:
+            change(self._store.index)
+        except MetaflowError as problem:
+            if not self._index_failed:
+                self._index_failed = True
+                self.warn(f"the index could not be updated, metaflow::reindex() will mend it: {problem}")
+            return False
+        return True
 
     def _row(self, task: Task, status: str, record: Mapping[str, Any] | None = None, attempt: int | None = None, cause: str | None = None) -> None:
         record = record or {}

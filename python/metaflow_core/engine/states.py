@@ -56,7 +56,8 @@ class Task:
     whose end made it ready, which differ for the join of a foreach over nothing only: that one comes after the split."""
 
     __slots__ = (
-        "id", "step", "position", "stack", "parents", "after", "attempt", "fallback", "table", "cloned", "origin", "extra"
+        "id", "step", "position", "stack", "parents", "after", "attempt", "due", "fallback", "table", "cloned", "origin",
+        "extra",
     )
 
     def __init__(
@@ -70,6 +71,7 @@ class Task:
         self.parents = parents
         self.after = parents if after is None else after
         self.attempt = 0
+        self.due = 0.0
         self.fallback: Any = None
         self.table: ArtifactTable | None = None
         self.cloned = False
@@ -158,8 +160,7 @@ class Scheduler:
 
     def succeeded(self, task: Task, outcome: Outcome) -> None:
         self.running.pop(task.key, None)
-        base = ArtifactTable.empty() if self.plan.steps[task.step].join or not task.parents else task.parents[0].table
-        task.table = base.extended(outcome.artifacts, task.home)
+        task.table = self.table_of(task, outcome)
         self.done += 1
         self.cloned += task.cloned
         self._advance(task, outcome)
@@ -199,6 +200,11 @@ class Scheduler:
         self._settle()
 
     # -- rules
+
+    def table_of(self, task: Task, outcome: Outcome) -> ArtifactTable:
+        """What the task will have with this outcome: it can be committed before `succeeded` is called."""
+        base = ArtifactTable.empty() if self.plan.steps[task.step].join or not task.parents else task.parents[0].table
+        return base.extended(outcome.artifacts, task.home)
 
     def _advance(self, task: Task, outcome: Outcome) -> None:
         step = self.plan.steps[task.step]
@@ -278,6 +284,7 @@ class Scheduler:
 
     def _retry(self, task: Task, due: float) -> None:
         task.attempt += 1
+        task.due = due
         heapq.heappush(self._delayed, (due, int(task.id), task))
 
     def _wake(self, now: float) -> None:
