@@ -125,7 +125,7 @@ class TestCatch:
 
     @pytest.mark.parametrize("var", ["input", "a.b", "", "_x", "function"])
     def test_the_artifact_needs_a_good_name(self, var):
-        assert complaints("catch", var=var)[0].startswith("catch: the artifact name 'var' ")
+        assert complaints("catch", var=var)[0].startswith(f"catch: the artifact name '{var}' ")
 
 
 class TestTimeout:

@@ -257,7 +257,7 @@ class TestNames:
         spec = flow(step("start", "fit"), step("fit", "Fit"), step("Fit", "end"), step("end"))
         assert codes(spec) == [("step_names_differ_by_case", "Fit")]
 
-    @pytest.mark.parametrize("name", ["input", "index", "foreach_stack", "name", "next_step", "_x", "a.b", "if"])
+    @pytest.mark.parametrize("name", ["input", "index", "foreach_stack", "next_step", "_x", "a.b", "if"])
     def test_reserved_artifacts(self, name):
         spec = flow(step("start", "a", foreach=name), step("a", "b"), step("b", "end", join=True), step("end"))
         assert codes(spec) == [("bad_artifact_name", "start")]

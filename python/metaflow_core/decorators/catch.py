@@ -13,7 +13,7 @@ __all__ = ["PLUGIN"]
 
 def _check(args: Mapping[str, Any]) -> list[str]:
     complaint = None if args["var"] is None else name_complaint(args["var"])
-    return [f"the artifact name 'var' {complaint}"] if complaint else []
+    return [f"the artifact name '{args['var']}' {complaint}"] if complaint else []
 
 
 def _policy(args: Mapping[str, Any]) -> Policy:

@@ -9,8 +9,8 @@ __all__ = ["RESERVED_NAMES", "R_WORDS", "name_complaint", "repaired"]
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 LONGEST = 100
 
-# What `self` and the engine mean by these names.
-RESERVED_NAMES = frozenset({"foreach_stack", "index", "input", "inputs", "name", "next_step"})
+# What `self` means by these names (R/self.R).
+RESERVED_NAMES = frozenset({"foreach_stack", "index", "input", "next_step"})
 
 # `self$if` is a syntax error.
 R_WORDS = frozenset(
