@@ -10,7 +10,7 @@ installed() {
 }
 
 available() {
-  LC_ALL=C apt-cache policy "$1" | grep -q '^ *Candidate: [^(]'
+  [[ $(LC_ALL=C apt-cache policy "$1") =~ Candidate:\ [^\(] ]]
 }
 
 as_root() {
