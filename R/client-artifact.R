@@ -2,7 +2,7 @@
 
 artifact_value <- function(place, name, attempt = NULL) {
   if (!is.character(name) || length(name) != 1L || is.na(name)) {
-    mf_abort(sprintf("%s is not the name of an artifact.", one_line(name)), "metaflow_usage_error",
+    mf_abort(sprintf("%s is not the name of an artifact.", shown_value(name)), "metaflow_usage_error",
       "Use one string, as artifact(\"x\"); lapply() over several.")
   }
   located <- browse_at(place, "locate", name = name, attempt = attempt_number(attempt))
@@ -29,7 +29,7 @@ attempt_number <- function(attempt) {
   if (is.null(attempt)) return(NULL)
   number <- suppressWarnings(as.integer(attempt))
   if (length(number) == 1L && !is.na(number) && number >= 0L) return(number)
-  mf_abort(sprintf("%s is not the number of an attempt.", one_line(attempt)), "metaflow_usage_error",
+  mf_abort(sprintf("%s is not the number of an attempt.", shown_value(attempt)), "metaflow_usage_error",
     "Attempts are counted from 0.")
 }
 
@@ -45,12 +45,13 @@ records_at <- function(place, attempt = NULL) {
 # `own`: without the parameters.
 artifact_names <- function(place, own = FALSE) {
   known <- as.character(names(records_at(place)))
-  sort(if (own) setdiff(known, names(run_facts(run_place(place))$parameters)) else known)
+  if (own) known <- setdiff(known, names(run_facts(run_place(place))$parameters))
+  sort(known, method = "radix")
 }
 
 artifact_table <- function(place) {
   records <- records_at(place)
-  records <- records[order(names(records))]
+  records <- records[order(as.character(names(records)), method = "radix")]
   new_table(
     artifact = as.character(names(records)),
     class = vapply(records, function(r) paste(unlist(r$class), collapse = "/"), ""),

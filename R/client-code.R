@@ -89,7 +89,7 @@ show_code <- function(code, file) {
 
 code_folder <- function(dir) {
   if (!is.character(dir) || length(dir) != 1L || is.na(dir) || !nzchar(dir)) {
-    mf_abort(sprintf("%s is not a folder.", one_line(dir)), "metaflow_usage_error", "Name a folder that is new or empty.")
+    mf_abort(sprintf("%s is not a folder.", shown_value(dir)), "metaflow_usage_error", "Name a folder that is new or empty.")
   }
   normalizePath(dir, mustWork = FALSE)
 }

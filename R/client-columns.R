@@ -34,6 +34,8 @@ print.metaflow_table <- function(x, ...) {
   }
   for (name in names(shown)) {
     if (inherits(shown[[name]], "POSIXct")) shown[[name]] <- format(shown[[name]], "%Y-%m-%d %H:%M:%S")
+    unknown <- if (is.list(shown[[name]])) FALSE else is.na(shown[[name]])
+    if (any(unknown)) shown[[name]] <- ifelse(unknown, "-", shown[[name]])
   }
   print(shown, right = FALSE, row.names = FALSE, ...)
   invisible(x)

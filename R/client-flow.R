@@ -79,7 +79,7 @@ print.metaflow_flow_client <- function(x, ...) {
     sprintf("%s, %s, %s", columns$run[[i]], status[[i]], shown_time(columns$created_at[[i]]))
   }
   print_facts(headline("flow", place$pathspec), list(
-    runs = if (length(status)) sprintf("%d: %s", length(status), paste(count, names(count), collapse = ", ")) else "none in this namespace",
+    runs = if (length(status)) paste(count, names(count), collapse = ", ") else "none in this namespace",
     latest = if (length(status)) describe(1L),
     successful = if (length(status) && status[[1]] != "completed") describe(match("completed", status))
   ))

@@ -36,10 +36,13 @@ client_members <- function(client) setdiff(ls(client), c("initialize", "clone"))
 
 # A mistyped name is an error: NULL would be taken for an answer.
 client_member <- function(x, name) {
+  if (!is.character(name) || length(name) != 1L) {
+    mf_abort("A client has no elements to count.", "metaflow_usage_error", "Use the names of its members; TAB lists them.")
+  }
   if (exists(name, envir = x, inherits = FALSE)) return(.subset2(x, name))
   known <- client_members(x)
-  mf_abort(sprintf("A %s has no '%s'.", sub("^metaflow_", "", class(x)[[1]]), name), "metaflow_attribute_error",
-    missing_hint(name, known))
+  what <- if (inherits(x, code_class)) "The code of a run" else paste("A", sub("^metaflow_", "", class(x)[[1]]))
+  mf_abort(sprintf("%s has no '%s'.", what, name), "metaflow_attribute_error", missing_hint(name, known))
 }
 
 read_only <- function(x, name) {

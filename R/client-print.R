@@ -15,6 +15,13 @@ print_facts <- function(headline, facts) {
   invisible()
 }
 
+# A value in an error message: as typed when it is short, else what it is.
+shown_value <- function(x) {
+  if (is.null(x)) return("NULL")
+  if (is.atomic(x) && length(x) <= 5L) return(one_line(x))
+  sprintf("A value of class %s", class(x)[[1]])
+}
+
 headline <- function(what, name, status = NULL) {
   text <- paste0(cli::col_grey(paste0("<metaflow ", what, ">")), " ", cli::style_bold(name))
   if (is.null(status)) text else paste0(text, ": ", styled_status(status))

@@ -114,7 +114,7 @@ change_tags <- function(run, add = list(), remove = list()) {
 tag_texts <- function(tags) {
   for (tag in tags) {
     if (!is.character(tag) || anyNA(tag)) {
-      mf_abort(sprintf("%s cannot be a tag.", one_line(tag)), "metaflow_usage_error", "A tag is a string.")
+      mf_abort(sprintf("%s cannot be a tag.", shown_value(tag)), "metaflow_usage_error", "A tag is a string.")
     }
   }
   I(text_vector(tags))

@@ -93,8 +93,7 @@ pathspec_text <- function(level, x) {
     if (is.character(x)) return(as.vector(x))
     if (is.numeric(x)) return(format(x, scientific = FALSE, trim = TRUE, digits = 15))
   }
-  shown <- tryCatch(one_line(x), error = function(e) class(x)[[1]])
-  mf_abort(sprintf("%s does not name a %s.", shown, level), "metaflow_invalid_pathspec_error",
+  mf_abort(sprintf("%s does not name a %s.", shown_value(x), level), "metaflow_invalid_pathspec_error",
     sprintf("Use a pathspec such as \"%s\", or the client of the %s and an id.",
       switch(level, flow = "Flow", run = "Flow/12", step = "Flow/12/start", "Flow/12/start/1"),
       switch(level, flow = "datastore", run = "flow", step = "run", "step")))

@@ -56,11 +56,10 @@ datastore_client <- R6::R6Class("metaflow_datastore_client",
   public = list(
     initialize = function(place) private$place <- place,
     flow = function(name) flow_client$new(self, name),
-    run = function(pathspec, id = NULL) run_client$new(self$find("run", pathspec, id)),
-    step = function(pathspec, id = NULL) step_client$new(self$find("step", pathspec, id)),
-    task = function(pathspec, id = NULL) task_client$new(self$find("task", pathspec, id)),
-    runs = function(flow = NULL, where = NULL, limit = NULL) runs_table(private$place$view, flow, where, limit),
-    find = function(level, pathspec, id) find_place(level, pathspec, id, private$place$view)
+    run = function(pathspec, id = NULL) run_client$new(find_place("run", pathspec, id, private$place$view)),
+    step = function(pathspec, id = NULL) step_client$new(find_place("step", pathspec, id, private$place$view)),
+    task = function(pathspec, id = NULL) task_client$new(find_place("task", pathspec, id, private$place$view)),
+    runs = function(flow = NULL, where = NULL, limit = NULL) runs_table(private$place$view, flow, where, limit)
   ),
   active = list(
     flows = function() datastore_flows(private$place),

@@ -30,7 +30,7 @@ describe_metadata <- function(view) paste0(view$metadata, "@", view$datastore_ro
 
 datastore_folder <- function(ms) {
   if (!is.character(ms) || length(ms) != 1L || is.na(ms) || !nzchar(ms)) {
-    mf_abort(sprintf("%s does not name a datastore.", one_line(ms)), "metaflow_usage_error",
+    mf_abort(sprintf("%s does not name a datastore.", shown_value(ms)), "metaflow_usage_error",
       "Use a folder such as \"/data/.metaflow\", or NULL for the default.")
   }
   kind <- if (grepl("^[a-z]+@", ms)) sub("@.*$", "", ms) else "local"

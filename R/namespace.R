@@ -23,7 +23,7 @@ get_namespace <- function() {
 #' @export
 set_namespace <- function(ns = NULL) {
   if (!is.null(ns) && !(is.character(ns) && length(ns) == 1L && !is.na(ns) && nzchar(ns))) {
-    mf_abort(sprintf("%s is not a namespace.", one_line(ns)), "metaflow_usage_error",
+    mf_abort(sprintf("%s is not a namespace.", shown_value(ns)), "metaflow_usage_error",
       "Use one tag such as \"user:alice\", or NULL to see all runs.")
   }
   the$namespace <- list(if (is.null(ns)) NULL else as.vector(ns))

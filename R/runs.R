@@ -78,7 +78,7 @@ moment_seconds <- function(x, name) {
     tryCatch(as.numeric(as.POSIXct(format(x))), error = function(e) NA)
   } else NA
   if (is.na(seconds)) {
-    mf_abort(sprintf("'%s' must be a time or a date, not %s.", name, one_line(x)), "metaflow_usage_error",
+    mf_abort(sprintf("'%s' must be a time or a date, not %s.", name, shown_value(x)), "metaflow_usage_error",
       "Use Sys.time() - 3600, as.Date(\"2026-01-31\") or \"2026-01-31 12:00\".")
   }
   seconds
@@ -87,5 +87,5 @@ moment_seconds <- function(x, name) {
 run_limit <- function(limit) {
   if (is.null(limit)) return(NULL)
   if (is.numeric(limit) && length(limit) == 1L && !is.na(limit) && limit >= 0 && limit == floor(limit)) return(min(limit, 2^31))
-  mf_abort(sprintf("'limit' must be a whole number, not %s.", one_line(limit)), "metaflow_usage_error")
+  mf_abort(sprintf("'limit' must be a whole number, not %s.", shown_value(limit)), "metaflow_usage_error")
 }

@@ -97,7 +97,31 @@ def summary(view: Row, pathspec: str) -> list[Row]:
     for task in session.tasks(pathspec):
         if task["max_rss_bytes"] is not None:
             peaks[task["step"]] = max(task["max_rss_bytes"], peaks.get(task["step"], 0))
-    return [{**step, "max_rss_bytes": peaks.get(step["step"])} for step in session.steps(pathspec)]
+    return [{**step, "max_rss_bytes": peaks.get(step["step"])} for step in steps(view, pathspec)]
+
+
+def steps(view: Row, pathspec: str) -> list[Row]:
+    session = _session(view)
+    return [_in_own_time(session, row) for row in session.steps(pathspec)]
+
+
+def step(view: Row, pathspec: str) -> Row:
+    session = _session(view)
+    return _in_own_time(session, session.step(pathspec))
+
+
+def _in_own_time(session: Session, step: Row) -> Row:
+    """Tasks that were taken over ran in another run, perhaps last week: the time of a step is that of the others."""
+    if not step["tasks"].get("cloned"):
+        return step
+    own = [task for task in session.tasks(step["pathspec"]) if task["status"] != "cloned"]
+    started = [task["started_at"] for task in own if task["started_at"] is not None]
+    finished = [task["finished_at"] for task in own if task["finished_at"] is not None]
+    running = step["status"] == "running"
+    return {
+        **step, "started_at": min(started, default=None),
+        "finished_at": None if running else max(finished, default=None),
+    }
 
 
 def parameters(view: Row, pathspec: str) -> dict[str, Row]:
@@ -138,11 +162,11 @@ def _asked(name: str) -> Callable[..., Any]:
 
 METHODS: dict[str, Callable[..., Any]] = {
     "view": view, "runs": runs, "run_ids": run_ids, "tasks": tasks, "lines": lines, "summary": summary,
-    "parameters": parameters, "change_tags": change_tags, "is_visible": is_visible,
+    "steps": steps, "step": step, "parameters": parameters, "change_tags": change_tags, "is_visible": is_visible,
     **{
         name: _asked(name)
         for name in (
-            "flows", "flow", "run", "latest_run", "steps", "step", "task", "attempts", "parents", "children",
+            "flows", "flow", "run", "latest_run", "task", "attempts", "parents", "children",
             "artifacts", "locate", "condition", "log", "code_files", "code_file", "code_extract", "captured_code",
             "reindex",
         )
