@@ -193,8 +193,15 @@ decorators_from_option <- function(with) {
   if (inherits(with, "metaflow_decorator")) with <- list(with)
   lapply(as.list(with), function(item) {
     if (inherits(item, "metaflow_decorator")) return(decorator_spec(item))
+    if (!is_string(item) || !grepl("^[A-Za-z]", item)) {
+      mf_abort(sprintf("'with' must name decorators, but got %s.", shown_value(item)), "metaflow_usage_error", "Write --with retry:times=2, or with = retry(times = 2).")
+    }
     name <- sub(":.*$", "", item)
     pairs <- if (grepl(":", item, fixed = TRUE)) strsplit(sub("^[^:]*:", "", item), ",", fixed = TRUE)[[1]] else character()
+    if (!all(grepl("=", pairs, fixed = TRUE))) {
+      mf_abort(sprintf("Decorator '%s' needs its arguments as name=value, but got '%s'.", name, pairs[!grepl("=", pairs, fixed = TRUE)][[1]]),
+        "metaflow_usage_error", "Write --with retry:times=2,minutes_between_retries=0.")
+    }
     keys <- sub("=.*$", "", pairs)
     values <- lapply(sub("^[^=]*=", "", pairs), utils::type.convert, as.is = TRUE)
     decorator_spec(new_decorator(name, stats::setNames(values, keys)))
