@@ -18,6 +18,7 @@ current <- function(value) {
   }
   facts <- the$task$current
   if (missing(value)) return(facts)
+  if (identical(value, "tempdir")) dir.create(facts$tempdir, showWarnings = FALSE, recursive = TRUE)
   if (!is_string(value)) mf_abort("current() takes one name.", "metaflow_usage_error", "Write current(\"run_id\"), or current() for a list of all.")
   if (!value %in% current_fields) {
     mf_abort(sprintf("current() has no field '%s'.", value), "metaflow_usage_error", missing_hint(value, current_fields))

@@ -6,12 +6,15 @@
 run_task <- function(order) {
   dir.create(order$dir, showWarnings = FALSE, recursive = TRUE)
   redirect_output(order$dir)
+  run_redirected(order)
+}
+
+run_redirected <- function(order) {
   started <- as.numeric(Sys.time())
   mark <- watch_quit(order$dir)
   options(warn = 1L, keep.source = TRUE)
   if (length(order$env)) do.call(Sys.setenv, order$env)
   current <- task_facts(order)
-  dir.create(current$tempdir, showWarnings = FALSE, recursive = TRUE)
   the$task <- new_task_state(order, the$worker$blobs, the$worker$parameters, current)
   result <- tryCatch(perform_task(order), error = function(e) failure(e, list()))
   if (!isTRUE(result$ok)) cat(format_failure(result$error), "\n", sep = "", file = stderr())
@@ -19,7 +22,7 @@ run_task <- function(order) {
   result$started_at <- started
   result$finished_at <- as.numeric(Sys.time())
   for (field in c("step", "task", "attempt", "position", "seed", "parents", "frames", "join")) result[[field]] <- order[[field]]
-  unlink(current$tempdir, recursive = TRUE)
+  if (file.exists(current$tempdir)) unlink(current$tempdir, recursive = TRUE)
   flush(stdout())
   write_result(order$dir, result)
   mark$done <- TRUE

@@ -17,6 +17,7 @@
 worker_main <- function(mode = c("fork", "fresh")) {
   mode <- match.arg(mode)
   wire <- open_wire()
+  if (mode == "fork") warm_up()
   repeat {
     line <- readLines(wire$input, n = 1L, warn = FALSE)
     if (!length(line)) break

@@ -47,7 +47,6 @@ class _Attempt:
     folder: str
     started_at: float
     deadline: float | None
-    oom_before: int
     tail: LogTail
     timed_out: bool = False
     shown: bool = False
@@ -77,6 +76,7 @@ class RunLoop:
         self._finished = False
         self._error: Any = None
         self._changed: set[str] = set()
+        self._oom_kills = oom_kills()
         self._index_failed = False
         self._claimed_folders = store.storage.local_path(f"flows/{self.flow}/{self.run}")
         for name, step in plan.steps.items():
@@ -189,7 +189,7 @@ class RunLoop:
         now = time.monotonic()
         limit = step.policy.timeout_seconds if task.fallback is None else None
         self._attempts[task.key] = _Attempt(
-            task, folder, time.time(), None if limit is None else now + limit, oom_kills(), LogTail(folder)
+            task, folder, time.time(), None if limit is None else now + limit, LogTail(folder)
         )
         self._admission.enter(task.key, step.policy)
         self._backend.submit(task.key, order)
@@ -219,7 +219,8 @@ class RunLoop:
 
     def _vanished(self, attempt: _Attempt, report: Report) -> dict[str, Any]:
         limit = self._plan.steps[attempt.task.step].policy.timeout_seconds if attempt.timed_out else None
-        error = vanished(attempt.folder, report.exit, limit, attempt.oom_before)
+        error = vanished(attempt.folder, report.exit, limit, self._oom_kills)
+        self._oom_kills = oom_kills()
         return {"ok": False, "error": error, "started_at": attempt.started_at, "finished_at": time.time()}
 
     def _end(self, attempt: _Attempt, result: dict[str, Any]) -> None:
