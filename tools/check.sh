@@ -19,12 +19,10 @@ export _R_CHECK_FUTURE_FILE_TIMESTAMPS_=false
 options=(--as-cran)
 command -v pdflatex >/dev/null || options+=(--no-manual)
 
-tree=$PWD
 version=$(sed -n 's/^Version: //p' DESCRIPTION)
 rm -rf .build/check
-mkdir -p .build/check
+tools/r-build.sh .build/check
 cd .build/check
-R CMD build "$tree" </dev/null
 R CMD check "${options[@]}" "metaflow_$version.tar.gz" </dev/null || true
 
 log=metaflow.Rcheck/00check.log

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 source_digest() {
   {
     Rscript --version 2>&1
-    find DESCRIPTION NAMESPACE .Rbuildignore R man inst python tools/r-install.sh \
+    find DESCRIPTION NAMESPACE R man inst python tools/r-install.sh tools/r-build.sh \
       -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   } | sha256sum | cut -d ' ' -f 1
 }
@@ -29,9 +29,7 @@ trap 'rm -rf "$build"' EXIT
 quietly() {
   "$@" >"$build/log" 2>&1 </dev/null || { cat "$build/log" >&2; exit 1; }
 }
-# R CMD build puts the real Python files where the sources have a link.
-tree=$PWD
-(cd "$build" && quietly R CMD build --no-build-vignettes "$tree")
+quietly tools/r-build.sh "$build"
 mkdir -p "$library"
 quietly R CMD INSTALL --library="$library" "$build/metaflow_$version.tar.gz"
 # The library is often not writable for those who use it: compile for them now.
