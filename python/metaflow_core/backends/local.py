@@ -34,7 +34,6 @@ class _Worker:
         self.process = process
         self.task: str | None = None
         self.ready = False
-        self.cancelled = False
         self._rest = b""
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -90,6 +89,7 @@ class LocalBackend:
         self._workers: set[_Worker] = set()
         self._by_task: dict[str, _Worker] = {}
         self._waiting: deque[tuple[str, Mapping[str, Any]]] = deque()
+        self._due: list[Report] = []
         self._selector = selectors.DefaultSelector()
         self._failed_starts = 0
 
@@ -101,13 +101,11 @@ class LocalBackend:
     def submit(self, key: str, order: Mapping[str, Any]) -> None:
         self._waiting.append((key, order))
         self._assign()
-        idle_or_starting = sum(1 for worker in self._workers if worker.task is None)
-        for _ in range(min(len(self._waiting) - idle_or_starting, self._slots - len(self._workers))):
-            self._start()
+        self._start_as_needed()
 
     def poll(self, timeout_seconds: float) -> list[Report]:
-        reports: list[Report] = []
-        for selected, _ in self._selector.select(max(0.0, timeout_seconds)):
+        reports, self._due = self._due, []
+        for selected, _ in self._selector.select(0.0 if reports else max(0.0, timeout_seconds)):
             self._hear(selected.data, reports)
         self._assign()
         return reports
@@ -115,17 +113,24 @@ class LocalBackend:
     def cancel(self, key: str) -> None:
         worker = self._by_task.get(key)
         if worker is not None:
-            worker.cancelled = True
+            # The end of its output may never come: a daemon that the task left can hold the pipe open.
             kill_tree(worker.pid)
+            self._forget(worker)
+            worker.exit_status()
+        elif any(waiting == key for waiting, _ in self._waiting):
+            self._waiting = deque(item for item in self._waiting if item[0] != key)
+        else:
             return
-        self._waiting = deque(item for item in self._waiting if item[0] != key)
+        self._due.append(Report("ended", key, finished=False, exit="signal 9"))
+        self._start_as_needed()
 
     def close(self) -> None:
         self._waiting.clear()
         for worker in list(self._workers):
-            if worker.task is not None:
+            # An idle worker ends by itself at the end of its input; one that is still starting would first go on.
+            if worker.task is not None or not worker.ready:
                 kill_tree(worker.pid)
-            # A worker without a task ends by itself at the end of its input.
+                worker.exit_status()
             self._forget(worker)
         self._selector.close()
 
@@ -135,16 +140,25 @@ class LocalBackend:
         """Take over a worker that somebody else started, by the descriptors of its pipes (duplicated here)."""
         self._enlist(_Worker(pid, os.dup(stdin), os.dup(stdout)))
 
+    def _start_as_needed(self) -> None:
+        idle_or_starting = sum(1 for worker in self._workers if worker.task is None)
+        for _ in range(min(len(self._waiting) - idle_or_starting, self._slots - len(self._workers))):
+            self._start()
+
     def _start(self) -> None:
-        process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(self._environment),
-            cwd=self._cwd,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(self._environment),
+                cwd=self._cwd,
+                start_new_session=True,
+            )
+        except OSError as problem:
+            self._due.append(Report("broken", message=f"R workers cannot be started: {problem}"))
+            return
         stdin, stdout = os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno())
         process.stdin.close()
         process.stdout.close()
@@ -191,16 +205,15 @@ class LocalBackend:
     def _lost(self, worker: _Worker, reports: list[Report]) -> None:
         task = worker.task
         self._forget(worker)
-        # A worker that was told to die leaves something behind that should too.
-        kill_tree(worker.pid) if not worker.cancelled else None
+        # What its task started should not live on without it.
+        kill_tree(worker.pid)
         if task is not None:
             reports.append(Report("ended", task, finished=False, exit=worker.exit_status()))
         elif not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= 3:
                 reports.append(Report("broken", message=_start_failed(self._command, worker.exit_status())))
-        if self._waiting and len(self._workers) < self._slots:
-            self._start()
+        self._start_as_needed()
 
     def _assign(self) -> None:
         if not self._waiting:
