@@ -49,7 +49,7 @@ looks_small <- function(x) {
       if (length(bare) > if (is.character(bare)) 512L else 4096L) return(FALSE)
     } else {
       if (length(bare) > budget) return(FALSE)
-      for (element in as.list(bare)) if (!visit(element, depth + 1L)) return(FALSE)
+      for (element in as.list(bare)) if (!missing(element) && !visit(element, depth + 1L)) return(FALSE)
     }
     for (attribute in attributes(x)) if (!visit(attribute, depth + 1L)) return(FALSE)
     TRUE
@@ -59,14 +59,19 @@ looks_small <- function(x) {
 
 # What the record of an artifact says about the value, beside its bytes.
 describe_value <- function(x) {
+  if (!is.object(x)) return(list(class = I(class(x)), dim = if (!is.null(dim(x))) I(dim(x)), length = length(x)))
+  # The methods of a class may fail.
+  # Methods of classes may fail, or answer what is no size.
   dim <- tryCatch(dim(x), error = function(e) NULL)
-  length <- tryCatch(length(x), error = function(e) NULL)
-  list(class = I(class(x)), dim = if (is.numeric(dim)) I(dim), length = if (is.numeric(length)) length)
+  length <- tryCatch(as.numeric(length(x)), error = function(e) NA_real_)
+  if (!isTRUE(is.finite(length))) length <- if (is.environment(x) || isS4(x)) 1 else length(unclass(x))
+  list(class = I(class(x)), dim = if (is.numeric(dim)) I(dim), length = length)
 }
 
 # Writes named values below `folder`: all small ones into the file `pack`, each large one into a
-# file of its own. Returns one description per value: file, offset, size, class, dim, length.
-write_values <- function(values, folder, pack_name = "pack") {
+# file of its own, whose name is said to `announce()` before it is written. Returns one description per
+# value: file, offset, size, class, dim, length.
+write_values <- function(values, folder, pack_name = "pack", announce = function(name) NULL) {
   pack <- NULL
   offset <- 0
   on.exit(if (!is.null(pack)) close(pack))
@@ -77,6 +82,7 @@ write_values <- function(values, folder, pack_name = "pack") {
     if (is.null(bytes) || length(bytes) > small_bytes) {
       name <- paste0(pack_name, "-", i)
       path <- file.path(folder, name)
+      announce(name)
       if (is.null(bytes)) write_value(value, path) else writeBin(bytes, path)
       place <- list(file = name, offset = 0, size = file.size(path))
     } else {
@@ -89,4 +95,17 @@ write_values <- function(values, folder, pack_name = "pack") {
   }
   names(items) <- names(values)
   items
+}
+
+# The same descriptions as JSON. Vectorized: a task may have a thousand artifacts.
+values_json <- function(items) {
+  if (!length(items)) return(as_json("{}"))
+  number <- function(field) format_number(vapply(items, function(item) as.numeric(item[[field]]), 0))
+  text <- sprintf(
+    "%s:{\"file\":%s,\"offset\":%s,\"size\":%s,\"class\":%s,\"dim\":%s,\"length\":%s}",
+    json_string(names(items)), json_string(vapply(items, function(item) item$file, "")),
+    number("offset"), number("size"),
+    vapply(items, function(item) json(item$class), ""), vapply(items, function(item) json(item$dim), ""), number("length")
+  )
+  as_json(paste0("{", paste(text, collapse = ","), "}"))
 }

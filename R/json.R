@@ -6,6 +6,7 @@
 
 json <- function(x) {
   if (is.null(x)) return("null")
+  if (inherits(x, "metaflow_json")) return(unclass(x))
   if (is.list(x)) {
     if (!length(x)) return(if (is.null(names(x))) "[]" else "{}")
     items <- vapply(x, json, "")
@@ -16,6 +17,9 @@ json <- function(x) {
   items <- json_atoms(x)
   if (length(x) == 1L && !inherits(x, "AsIs")) items else paste0("[", paste(items, collapse = ","), "]")
 }
+
+# Text that is JSON already.
+as_json <- function(text) structure(text, class = "metaflow_json")
 
 json_atoms <- function(x) {
   # Stored as numbers, but nobody means the numbers.

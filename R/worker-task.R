@@ -16,7 +16,7 @@ run_redirected <- function(order) {
   if (length(order$env)) do.call(Sys.setenv, order$env)
   current <- task_facts(order)
   the$task <- new_task_state(order, the$worker$blobs, the$worker$parameters, current)
-  result <- tryCatch(perform_task(order), error = function(e) failure(e, list()))
+  result <- tryCatch(perform_task(order), error = function(e) failure(e, list())[c("ok", "error")])
   if (!isTRUE(result$ok)) cat(format_failure(result$error), "\n", sep = "", file = stderr())
   result$usage <- process_usage(as.numeric(Sys.time()) - started)
   result$started_at <- started
@@ -30,10 +30,11 @@ run_redirected <- function(order) {
 
 perform_task <- function(order) {
   result <- call_step(order)
-  if (!result$ok && !is.null(order$catch)) return(caught(order, result$error, result$condition))
-  if (!result$ok) return(with_staged(result, order$dir))
-  if (!is.null(order$catch$var)) self_set(order$catch$var, NULL)
-  staged_success(order)
+  # A step that did its work can still leave what cannot be stored, or nothing to split by: its error, too.
+  if (result$ok) result <- tryCatch(staged_success(order), error = function(e) failure(e, list()))
+  if (result$ok) return(result)
+  if (!is.null(order$catch)) return(caught(order, result$error, result$condition))
+  with_staged(result, order$dir)
 }
 
 call_step <- function(order) {
@@ -109,11 +110,17 @@ fallback_failure <- function(record) {
 
 staged_success <- function(order) {
   state <- the$task
+  if (!is.null(order$catch$var) && !order$catch$var %in% state$assigned) self_set(order$catch$var, NULL)
   values <- mget(state$assigned, envir = state$values)
-  result <- list(ok = TRUE, artifacts = write_values(values, order$dir), carried = state$carried)
+  result <- list(ok = TRUE, artifacts = values_json(write_values(values, order$dir, announce = announce_file)), carried = state$carried)
   if (!is.null(order$foreach)) result$foreach <- stage_splits(order$foreach, order$dir)
   if (!is.null(order$condition)) result$condition <- switch_key(order$condition)
   result
+}
+
+# The engine hashes a large file while it is being written.
+announce_file <- function(name) {
+  if (!is.null(the$wire)) send(the$wire, list(t = "writing", file = name))
 }
 
 # A failed attempt keeps what it had assigned so far, for whoever debugs it.
@@ -124,9 +131,9 @@ with_staged <- function(result, folder) {
   staged <- tryCatch(
     {
       condition <- write_values(list(condition = result$condition), folder, "error")
-      list(artifacts = write_values(values, folder), error_value = condition[[1]])
+      list(artifacts = values_json(write_values(values, folder)), error_value = condition[[1]])
     },
-    error = function(e) list(artifacts = list())
+    error = function(e) list(artifacts = as_json("{}"))
   )
   list(ok = FALSE, error = result$error, artifacts = staged$artifacts, error_value = staged$error_value)
 }

@@ -52,9 +52,9 @@ test_that("the record of a value says what it is", {
   expect_identical(unclass(describe_value(mtcars)$class), "data.frame")
   expect_identical(as.integer(describe_value(mtcars)$dim), c(32L, 11L))
   expect_null(describe_value(1:3)$dim)
-  expect_identical(describe_value(letters)$length, 26L)
+  expect_equal(describe_value(letters)$length, 26)
   expect_identical(unclass(describe_value(matrix(1:4, 2))$class), c("matrix", "array"))
-  expect_identical(describe_value(NULL)$length, 0L)
+  expect_equal(describe_value(NULL)$length, 0)
   expect_match(json(describe_value(Sys.time())), "\"class\":[\"POSIXct\",\"POSIXt\"]", fixed = TRUE)
 })
 
