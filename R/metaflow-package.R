@@ -10,11 +10,13 @@
 
 # All mutable state of the package, in one visible place.
 #   task       what the step that runs in this process sees (NULL outside a task)
+#   wire       the connection of a worker to its engine (NULL elsewhere)
 #   core       the imported Python module `metaflow_core.bridge` (NULL until first use)
 #   namespace  the namespace set by `set_namespace()` (`list()` = the default)
 #   metadata   datastore root chosen by `set_metadata()`
 the <- new.env(parent = emptyenv())
 the$task <- NULL
+the$wire <- NULL
 the$core <- NULL
 the$namespace <- list()
 the$metadata <- NULL

@@ -4,7 +4,7 @@
 # one JSON line on its stdout:
 #
 #   {"op":"init", code, blobs, parameters, current}   ->  {"t":"ready"} or {"t":"broken","message"}
-#   {"op":"task", step, task, dir, ...}               ->  {"t":"end","task",...}
+#   {"op":"task", step, task, dir, ...}               ->  {"t":"writing","file"}, ..., {"t":"end","task"}
 #   {"op":"exit"}, or end of file                     ->  the worker ends
 #
 # The outcome of a task is in its folder, not on the wire: `result.json` says success or R error,
@@ -18,6 +18,7 @@ worker_main <- function(mode = c("fork", "fresh")) {
   mode <- match.arg(mode)
   wire <- open_wire()
   if (mode == "fork") warm_up()
+  the$wire <- wire
   repeat {
     line <- readLines(wire$input, n = 1L, warn = FALSE)
     if (!length(line)) break

@@ -190,6 +190,8 @@ class LocalBackend:
                 self._failed_starts = 0
             elif message["t"] == "broken":
                 reports.append(Report("broken", message=message["message"]))
+            elif message["t"] == "writing":
+                reports.append(Report("writing", worker.task or "", message=message["file"]))
             elif message["t"] == "end":
                 reports.append(Report("ended", worker.task or "", finished=message.get("finished", True)))
                 self._by_task.pop(worker.task or "", None)

@@ -21,7 +21,7 @@ class BackendCapabilities:
 
 @dataclass(frozen=True)
 class Report:
-    """`ended`: the process of task `key` is done with it. `broken`: no task can run at all, `message` says why.
+    """`writing`: the task began to write the file `message` in its folder. `ended`: the process of task `key` is done with it. `broken`: no task can run at all, `message` says why.
 
     `finished` is False when the process vanished instead of coming back; `exit` is its exit status or "signal N"
     where that is known.

@@ -23,6 +23,7 @@ from ..store.open import Store
 from .admission import Admission
 from .cause import oom_kills, vanished
 from .commit import attempt_record, carried_records, clone_record
+from .follow import FollowedFile
 from .order import task_order
 from .outcome import discard_staged, read_result, splits_from_record, store_staged
 from .plan import Plan
@@ -50,7 +51,7 @@ class _Attempt:
     tail: LogTail
     timed_out: bool = False
     shown: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
+    followed: dict[str, FollowedFile] = field(default_factory=dict)
 
 
 class RunLoop:
@@ -207,6 +208,11 @@ class RunLoop:
             self._error = {"message": report.message}
             self.scheduler.fail(report.message)
             return
+        if report.kind == "writing":
+            attempt = self._attempts.get(report.key)
+            if attempt is not None:
+                attempt.followed[report.message] = FollowedFile(f"{attempt.folder}/{report.message}")
+            return
         attempt = self._attempts.pop(report.key, None)
         if attempt is None:
             return
@@ -225,7 +231,7 @@ class RunLoop:
 
     def _end(self, attempt: _Attempt, result: dict[str, Any]) -> None:
         task = attempt.task
-        kept = store_staged(self._store.blobs, attempt.folder, result)
+        kept = store_staged(self._store.blobs, attempt.folder, result, attempt.followed)
         record = attempt_record(self.flow, self.run, task, result, kept, bool(result["ok"]))
         record["seed"] = task_seed(self._record["seed"], task.position)
         if result["ok"]:

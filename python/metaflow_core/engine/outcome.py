@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from ..store.blobs import BlobStore, digest_of, digest_of_file
+from .follow import FollowedFile
 from .states import Splits
 
 __all__ = ["discard_staged", "read_result", "splits_from_record", "store_staged"]
@@ -29,16 +31,14 @@ def read_result(folder: str) -> dict[str, Any] | None:
         return None
 
 
-def staged_bytes(result: dict[str, Any]) -> int:
-    return sum(item["size"] for item in (result.get("artifacts") or {}).values())
-
-
-def store_staged(blobs: BlobStore, folder: str, result: dict[str, Any]) -> dict[str, Any]:
-    """Put the staged files of a result into the store.
+def store_staged(
+    blobs: BlobStore, folder: str, result: dict[str, Any], followed: Mapping[str, FollowedFile] | None = None
+) -> dict[str, Any]:
+    """Put the staged files of a result into the store. `followed` has those that were hashed while they were written.
 
     Returns {"artifacts": {name: ArtifactRecord}, "splits": compact record or None, "condition": record or None}.
     """
-    store = _Staged(blobs, folder)
+    store = _Staged(blobs, folder, followed or {})
     artifacts = {name: store.record(item) for name, item in (result.get("artifacts") or {}).items()}
     splits = result.get("foreach")
     condition = result.get("error_value")
@@ -66,8 +66,9 @@ def discard_staged(folder: str) -> None:
 class _Staged:
     """Digests of the staged files of one task, each read once."""
 
-    def __init__(self, blobs: BlobStore, folder: str) -> None:
+    def __init__(self, blobs: BlobStore, folder: str, followed: Mapping[str, FollowedFile]) -> None:
         self._blobs = blobs
+        self._followed = followed
         self._folder = folder
         self._digests: dict[str, str] = {}
         self._sizes: dict[str, int] = {}
@@ -109,7 +110,8 @@ class _Staged:
                     self._content[name] = file.read()
                 self._digests[name] = digest_of(self._content[name])
             else:
-                self._digests[name] = digest_of_file(path)
+                thread = self._followed.get(name)
+                self._digests[name] = (thread and thread.finish(self._sizes[name])) or digest_of_file(path)
         return self._digests[name]
 
     def _slice_digest(self, name: str, offset: int, size: int) -> str:
