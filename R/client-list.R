@@ -36,7 +36,7 @@ format.metaflow_clients <- function(x, ...) as.character(x)
 
 #' @export
 print.metaflow_clients <- function(x, max = 20L, ...) {
-  cat(cli::col_grey(sprintf("<metaflow %ss>", attr(x, "what"))), " ", length(x), "\n", sep = "")
+  cat(cli::col_grey(sprintf("<metaflow %ss>", attr(x, "what"))), " ", length(x), shown_parent(x), "\n", sep = "")
   shown <- utils::head(unclass(x), max)
   if (length(shown)) {
     rows <- lapply(shown, client_row)
@@ -49,6 +49,12 @@ print.metaflow_clients <- function(x, max = 20L, ...) {
   }
   if (length(x) > max) cat("  ... and ", length(x) - max, " more\n", sep = "")
   invisible(x)
+}
+
+# " of Flow/12", when all are of the same.
+shown_parent <- function(x) {
+  parents <- unique(lapply(unclass(x), function(client) parent_place(client_place(client))$pathspec))
+  if (length(parents) == 1L && !is.null(parents[[1]])) paste(" of", parents[[1]])
 }
 
 # What the table says about one client: named texts.

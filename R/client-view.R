@@ -4,9 +4,9 @@
 # out of it: datastore and namespace of the moment. So setwd(), Sys.setenv(), set_namespace() and
 # set_metadata() act on what is asked for afterwards, never on a client that is already there.
 
-current_view <- function() {
+current_view <- function(datastore = task_datastore()) {
   core_call("browse.view",
-    settings = settings_request(task_datastore()),
+    settings = settings_request(datastore),
     environment = core_environment(),
     namespace = chosen_namespace()
   )
@@ -46,6 +46,11 @@ find_place <- function(level, pathspec, id = NULL, view = NULL) {
   found <- if (level == "flow") core_call("browse.flow", view = asked, flow = text)
   else core_call(paste0("browse.", level), view = asked, pathspec = text)
   new_place(level, found$pathspec, view)
+}
+
+# The client of a run that this session has made, wherever it was told to keep it.
+client_of_run <- function(pathspec, datastore_root) {
+  run_client$new(new_place("run", pathspec, current_view(list(datastore_root = datastore_root))))
 }
 
 everywhere <- function(view) {

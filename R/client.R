@@ -7,13 +7,12 @@
 #' @format NULL
 #' @section What a client has:
 #'
-#' | Client | Members |
-#' |---|---|
-#' | `mf_client()` | `flows`, `flow()`, `run()`, `step()`, `task()`, `runs()`, `namespace`, `metadata` |
-#' | [flow_client] | `runs`, `latest_run`, `latest_successful_run`, `runs_with_tags()`, `run()`, `summary()` |
-#' | [run_client] | `status`, `steps`, `step()`, `artifacts`, `artifact()`, `data`, `parameters`, `tags`, `add_tag()`, `code`, `summary()`, ... |
-#' | [step_client] | `tasks`, `task()`, `a_task`, `status`, `environment`, `summary()` |
-#' | [task_client] | `artifacts`, `artifact()`, `data`, `stdout`, `stderr`, `loglines()`, `exception`, `attempts`, ... |
+#' * `mf_client()`: `flows`, `namespace`, `metadata`, `flow(name)`, `run(pathspec)`, `step(pathspec)`, `task(pathspec)`, and
+#'   `runs(flow, where, limit)`, which is [mf_runs()]
+#' * [flow_client]: `runs`, `latest_run`, `latest_successful_run`, `run()`, `runs_with_tags()`, ...
+#' * [run_client]: `status`, `steps`, `data`, `artifact()`, `parameters`, `tags`, `add_tag()`, `code`, `summary()`, ...
+#' * [step_client]: `tasks`, `task()`, `a_task`, `environment`, ...
+#' * [task_client]: `data`, `artifact()`, `stdout`, `stderr`, `exception`, `attempts`, `parent_tasks`, ...
 #'
 #' Members complete with TAB, a mistyped one is an error that suggests the right one. Clients hold no data:
 #' each member asks the datastore when it is used, so the status of a run that is still going is that

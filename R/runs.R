@@ -1,5 +1,7 @@
 #' Runs as a data frame
 #'
+#' One row for each run that is seen through the namespace, see [set_namespace()], newest first.
+#'
 #' @param flow Name or client of a flow; `NULL` for the runs of all flows.
 #' @param where A list of conditions, all of which a run must meet:
 #'
@@ -10,7 +12,7 @@
 #' * `origin_run_id`: the run that it was resumed from
 #' * `namespace`: another namespace than the current one, `NULL` for all
 #' @param limit At most so many, the newest.
-#' @return A data frame, newest run first: `flow`, `run_id`, `status`, `successful`, `created_at`, `finished_at`, `seconds` (so
+#' @return A data frame: `flow`, `run_id`, `status`, `successful`, `created_at`, `finished_at`, `seconds` (so
 #'   far, for a run that is running), `user`, `tags` (a list: those that were given to the run; tags of the system
 #'   are left out), `origin_run_id`, `pathspec`.
 #' @export

@@ -38,6 +38,14 @@ test_that("a datastore that was deleted and made anew is not answered from memor
   expect_identical(run_client$new("ShopFlow/1")$parameters$rate, 7)
 })
 
+test_that("a run that this session made is found in the datastore where it was put", {
+  folder <- local_browsed()
+  withr::local_envvar(METAFLOW_DATASTORE_ROOT = file.path(folder, "elsewhere"))
+  run <- client_of_run("ShopFlow/3", file.path(folder, "store"))
+  expect_identical(run$status, "completed")
+  expect_named(run$parent$runs, c("3", "2", "1"))
+})
+
 test_that("pathspecs are put together from whatever names a parent and an id", {
   expect_identical(child_pathspec("run", "F", 12), "F/12")
   expect_identical(child_pathspec("run", "F", 12L), "F/12")
