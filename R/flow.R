@@ -18,31 +18,22 @@ metaflow <- function(cls, ...) {
   Flow$new(cls, decorators, script_file())
 }
 
-# Verbs return a changed copy, so a flow built in two ways from a common stem stays two flows.
+# Verbs return a changed copy, so a flow built in two ways from a common stem stays two flows. The copy
+# is a new object and not R6's clone(), which R would compile while the user's script waits (0.1 s).
 Flow <- R6::R6Class("metaflow_flow",
-  cloneable = TRUE,
+  cloneable = FALSE,
   public = list(
     name = NULL,
     script = NULL,
-    decorators = list(),
-    parameters = list(),
-    steps = list(),
-    initialize = function(name, decorators, script) {
+    decorators = NULL,
+    parameters = NULL,
+    steps = NULL,
+    initialize = function(name, decorators = list(), script = NULL, parameters = list(), steps = list()) {
       self$name <- name
       self$decorators <- decorators
       self$script <- script
-    },
-    with_step = function(step) {
-      changed <- self$clone()
-      changed$steps[[length(changed$steps) + 1L]] <- step
-      names(changed$steps)[length(changed$steps)] <- step$name
-      changed
-    },
-    with_parameter = function(parameter) {
-      changed <- self$clone()
-      changed$parameters[[length(changed$parameters) + 1L]] <- parameter
-      names(changed$parameters)[length(changed$parameters)] <- parameter$name
-      changed
+      self$parameters <- parameters
+      self$steps <- steps
     },
     print = function(...) {
       print_flow(self)
@@ -50,6 +41,20 @@ Flow <- R6::R6Class("metaflow_flow",
     }
   )
 )
+
+with_step <- function(flow, step) {
+  Flow$new(flow$name, flow$decorators, flow$script, flow$parameters, appended(flow$steps, step))
+}
+
+with_parameter <- function(flow, parameter) {
+  Flow$new(flow$name, flow$decorators, flow$script, appended(flow$parameters, parameter), flow$steps)
+}
+
+appended <- function(items, item) {
+  items[[length(items) + 1L]] <- item
+  names(items)[length(items)] <- item$name
+  items
+}
 
 # The flow as the Python core reads it (python/metaflow_core/graph/flow.py): data only, no code.
 flow_spec <- function(flow) {

@@ -38,7 +38,7 @@ parameter <- function(flow, parameter, required = FALSE, help = NULL, separator 
       paste0("Types: ", paste(parameter_types, collapse = " "), "."))
   }
   if (is_flag && is.null(default)) default <- FALSE
-  flow$with_parameter(list(
+  with_parameter(flow, list(
     name = parameter, required = required, help = help, separator = separator, default = default,
     type = type %||% implied_type(default, separator, is_flag), is_flag = is_flag
   ))

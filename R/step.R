@@ -39,7 +39,7 @@ step <- function(flow, ..., step, r_function = NULL, foreach = NULL, join = FALS
     mf_abort(sprintf("join of %s must be TRUE or FALSE.", where), "metaflow_invalid_flow_error", "Write join = TRUE.")
   }
   cases <- switch_cases(next_step, condition, where)
-  flow$with_step(list(
+  with_step(flow, list(
     name = step, r_function = r_function, foreach = foreach, join = join,
     next_step = if (is.null(cases)) next_step else unique(unlist(cases, use.names = FALSE)),
     condition = condition, cases = cases, decorators = collect_decorators(list(...), "step", where)

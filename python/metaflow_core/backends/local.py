@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +24,7 @@ _CHUNK = 1 << 16
 class _Worker:
     """One R process and the two ends of its pipes. `task` is the key of what it works on."""
 
-    def __init__(self, pid: int, stdin: int, stdout: int, process: subprocess.Popen | None = None) -> None:
+    def __init__(self, pid: int, stdin: int, stdout: int, process: Any = None) -> None:
         self.pid = pid
         # Whoever made the pipes may have made them non-blocking; a long order must get through whole.
         os.set_blocking(stdin, True)
@@ -59,9 +58,11 @@ class _Worker:
     def exit_status(self) -> Any:
         if self.process is None:
             return None
+        from subprocess import TimeoutExpired
+
         try:
             code = self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             return None
         return f"signal {-code}" if code < 0 else code
 
@@ -146,6 +147,8 @@ class LocalBackend:
             self._start()
 
     def _start(self) -> None:
+        import subprocess  # most runs are served by the workers they adopted
+
         try:
             process = subprocess.Popen(
                 self._command,

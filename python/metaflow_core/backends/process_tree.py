@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 
 __all__ = ["kill_tree"]
 
@@ -46,6 +45,8 @@ def _descendants(pid: int) -> list[int]:
 def _parents() -> list[tuple[int, int]]:
     """(pid, pid of its parent) of every process."""
     if not os.path.isdir("/proc/self"):
+        import subprocess
+
         listing = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
         return [(int(pid), int(parent)) for pid, parent in (line.split() for line in listing.splitlines())]
     pairs = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import Any
 
 __all__ = ["git_state"]
@@ -34,6 +33,8 @@ def _in_repository(folder: str) -> bool:
 
 
 def _git(folder: str, *words: str) -> str | None:
+    import subprocess  # most folders are in no repository
+
     try:
         done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from ..graph.view import fan_out
 from ..nearest import did_you_mean
 from ..registry import plugins
 from ..store.blobs import digest_of
-from ..store.liveness import process_start, shown_status
+from ..store.liveness import host_name, process_start, shown_status
 from ..store.open import Store
 from ..store.package import pack_files
 from ..store.snapshot import folder_snapshot
@@ -180,7 +179,7 @@ def _record(spec, settings, request, kept, origin, seed: int, slots: int) -> dic
     resume = request.get("resume")
     return {
         "format": 1, "flow": spec.name, "run": "", "created_at": time.time(), "user": user,
-        "host": socket.gethostname(), "pid": os.getpid(), "pid_start": process_start(os.getpid()),
+        "host": host_name(), "pid": os.getpid(), "pid_start": process_start(os.getpid()),
         "script": request.get("script"), "argv": request.get("argv"), "cwd": request.get("cwd"),
         "origin": {"run": origin[0].run} if origin else None, "resume_step": (resume or {}).get("step"),
         "seed": seed, "spec": spec.to_dict(), "code": kept["code"], "package": kept["package"],

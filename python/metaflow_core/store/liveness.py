@@ -7,7 +7,6 @@ another machine only the heartbeat tells.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from typing import Any
@@ -18,7 +17,11 @@ HEARTBEAT_TIMEOUT_SECONDS = 120.0
 
 
 def host_name() -> str:
-    return socket.gethostname()
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform
+
+    return platform.node()
 
 
 def shown_status(status: dict[str, Any], now: float | None = None) -> str:

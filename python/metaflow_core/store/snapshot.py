@@ -15,6 +15,7 @@ __all__ = ["Snapshot", "folder_snapshot"]
 
 _NEVER = {"renv", "packrat", "node_modules", "__pycache__"}
 _IGNORE_FILES = (".gitignore", ".metaflowignore")
+_DATASTORE = {"format.json", "flows", "blobs"}
 _MOST_ENTRIES = 20_000
 
 
@@ -59,7 +60,10 @@ def _find(folder: str, suffixes: tuple[str, ...], always: set) -> tuple[list[tup
             entries = sorted(os.scandir(os.path.join(folder, place) if place else folder), key=lambda entry: entry.name)
         except OSError:
             continue
-        rules = _with_files_of(rules, folder, place, {entry.name for entry in entries})
+        names = {entry.name for entry in entries}
+        if names >= _DATASTORE:
+            continue
+        rules = _with_files_of(rules, folder, place, names)
         for entry in entries:
             seen += 1
             if seen > _MOST_ENTRIES:
