@@ -4,23 +4,30 @@
 # `Rscript` count lines from the start of the expression and name no file. The script is parsed once
 # more, as a file, and each captured function gets the references of its twin there.
 
-# All `function(...)` expressions of a file, as closures with the right references.
+# All `function(...)` expressions of a file, as closures with the right references, and the lines where
+# the expressions of the file that hold them begin.
 source_index <- function(script) {
   if (is.null(script) || !file.exists(script)) return(NULL)
   parsed <- tryCatch(parse(script, keep.source = TRUE), error = function(e) NULL)
   if (is.null(parsed)) return(NULL)
   found <- list()
-  visit <- function(expr) {
+  starts <- integer()
+  visit <- function(expr, start) {
     if (!is.call(expr)) return()
     if (identical(expr[[1]], quote(`function`))) {
       twin <- tryCatch(eval(expr, baseenv()), error = function(e) NULL)
-      if (!is.null(twin)) found[[length(found) + 1L]] <<- twin
+      if (!is.null(twin)) {
+        found[[length(found) + 1L]] <<- twin
+        starts[[length(found)]] <<- start
+      }
     }
-    for (part in as.list(expr)) if (!missing(part)) visit(part)
+    for (part in as.list(expr)) if (!missing(part)) visit(part, start)
   }
-  for (expr in as.list(parsed)) visit(expr)
-  list(twins = found, keys = vapply(found, source_key, ""))
+  for (i in seq_along(parsed)) visit(parsed[[i]], first_line(attr(parsed, "srcref")[[i]]))
+  list(twins = found, keys = vapply(found, source_key, ""), starts = starts, lines = readLines(script, warn = FALSE))
 }
+
+first_line <- function(srcref) as.integer(srcref)[[1]]
 
 source_key <- function(f) {
   paste(deparse(args(f)), deparse(body(utils::removeSource(f))), collapse = "\n", sep = "")
@@ -28,13 +35,27 @@ source_key <- function(f) {
 
 place_in_source <- function(f, index) {
   if (is.null(index) || is.primitive(f) || isS4(f) || has_file_source(f)) return(f)
-  i <- match(source_key(f), index$keys)
-  if (is.na(i)) return(f)
-  placed <- index$twins[[i]]
+  twins <- which(index$keys == source_key(f))
+  if (!length(twins)) return(f)
+  placed <- index$twins[[choose_twin(f, twins, index)]]
   environment(placed) <- environment(f)
   extra <- attributes(f)[setdiff(names(attributes(f)), "srcref")]
   for (name in names(extra)) attr(placed, name) <- extra[[name]]
   placed
+}
+
+# Several functions of a script may have the same text. What R kept of `f` tells them apart: its line within
+# its expression, and the text of that expression.
+choose_twin <- function(f, twins, index) {
+  kept <- attr(f, "srcref")
+  if (length(twins) == 1L || is.null(kept)) return(twins[[1]])
+  opening <- sub("\n.*$", "", c(attr(kept, "srcfile")$lines, "")[[1]])
+  fits <- vapply(twins, function(i) {
+    start <- index$starts[[i]]
+    first_line(attr(index$twins[[i]], "srcref")) - start + 1L == first_line(kept) &&
+      grepl(opening, index$lines[[start]], fixed = TRUE)
+  }, FALSE)
+  c(twins[fits], twins)[[1]]
 }
 
 has_file_source <- function(f) {

@@ -33,13 +33,14 @@ write_code <- function(captured, path) {
 }
 
 captured_globals <- function(reached, workspace) {
-  everything <- ls(workspace, all.names = TRUE)
-  kept <- Filter(function(name) {
-    value <- get(name, envir = workspace, inherits = FALSE)
-    if (!is_portable(name, value)) return(FALSE)
-    name %in% reached || is.function(value) || is_class_table(name) || is_small_data(value)
-  }, everything)
-  mget(kept, envir = workspace)
+  captured <- structure(list(), names = character())
+  for (name in ls(workspace, all.names = TRUE)) {
+    # A promise or an active binding that fails is nobody's value.
+    value <- tryCatch(list(get(name, envir = workspace, inherits = FALSE)), error = function(e) NULL)
+    if (is.null(value) || !is_portable(name, value[[1]])) next
+    if (name %in% reached || is_code(name, value[[1]]) || is_small_data(value[[1]])) captured[name] <- value
+  }
+  captured
 }
 
 # Names of the user's workspace that a function reaches, through other functions of the workspace.
@@ -49,16 +50,18 @@ reached_names <- function(f, workspace) {
     globals::globalsOf(f, envir = environment(f) %||% workspace, recursive = TRUE, mustExist = FALSE, method = "ordered"),
     error = function(e) NULL
   )
-  if (is.null(found)) return(character())
   where <- attr(found, "where")
-  names(found)[vapply(where, identical, FALSE, workspace)]
+  as.character(names(found)[vapply(where, identical, FALSE, workspace)])
 }
 
 is_portable <- function(name, value) {
-  if (name %in% c(".Random.seed", ".Last.value", ".Traceback")) return(FALSE)
+  if (name %in% c(".Random.seed", ".Last.value", ".Traceback", ".First", ".Last")) return(FALSE)
   !(inherits(value, c("metaflow_flow", "metaflow_client", "metaflow_result", "connection")) ||
     typeof(value) %in% c("externalptr", "weakref"))
 }
+
+# Functions, and classes of every kind: they reach each other in ways that no analysis of a step sees.
+is_code <- function(name, value) is.function(value) || is_class_table(name) || inherits(value, "R6ClassGenerator")
 
 # S4 generics, classes and methods, reference classes: hidden objects that `methods` reads.
 is_class_table <- function(name) startsWith(name, ".__")

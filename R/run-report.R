@@ -70,8 +70,10 @@ finished_text <- function(event) {
   took <- format_seconds(event$seconds)
   if (event$status == "completed") return(sprintf("Run completed in %s.", took))
   if (event$status == "interrupted") return(sprintf("Run interrupted after %s. Continue with resume.", took))
-  what <- if (is.null(event$error$step)) paste0(": ", event$error$message) else sprintf(" in %s/%s", event$error$step, event$error$task)
-  sprintf("Run failed after %s%s. Mend the cause and continue with resume.", took, what)
+  if (!is.null(event$error$step)) {
+    return(sprintf("Run failed after %s in %s/%s. Mend the cause and continue with resume.", took, event$error$step, event$error$task))
+  }
+  c(sprintf("Run failed after %s.", took), strsplit(event$error$message %||% "", "\n", fixed = TRUE)[[1]])
 }
 
 # Tasks per step: started, running, done, failed, cloned.

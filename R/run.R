@@ -184,8 +184,8 @@ code_texts <- function(captured) {
 }
 
 package_versions <- function() {
-  names <- c(attached_packages(), "metaflow")
-  as_object(stats::setNames(lapply(names, function(p) as.character(utils::packageVersion(p))), names))
+  names <- intersect(c(attached_packages(), "metaflow"), loadedNamespaces())
+  as_object(stats::setNames(lapply(names, function(p) unname(getNamespaceVersion(p))), names))
 }
 
 # "retry:times=2" or "retry" or decorators.

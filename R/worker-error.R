@@ -4,7 +4,7 @@ error_record <- function(e, frames) {
   list(
     classes = I(class(e)),
     message = error_text(e),
-    call = one_line(conditionCall(e)),
+    call = step_call_text(conditionCall(e)),
     cause = if (grepl("cannot allocate (vector|memory)|std::bad_alloc", error_text(e))) "oom" else "error",
     frames = frames
   )
@@ -35,7 +35,7 @@ is_own_function <- function(f) identical(environment(f), environment(trace_frame
 
 # do.call() writes the function itself into the call; a reader wants a name.
 step_call_text <- function(call) {
-  if (is.function(call[[1]])) "step(self)" else one_line(call)
+  if (is.call(call) && is.function(call[[1]])) "step(self)" else one_line(call)
 }
 
 call_name <- function(call) {

@@ -1,3 +1,8 @@
+test_that("a step function has no name of its own in the call", {
+  e <- tryCatch(do.call(function(self) stop("boom"), list(1), quote = TRUE), error = identity)
+  expect_identical(error_record(e, list())$call, "step(self)")
+})
+
 test_that("the record of an error has classes, message and call", {
   e <- tryCatch(stop("boom ", 1), error = identity)
   record <- error_record(e, list())
