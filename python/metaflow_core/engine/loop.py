@@ -37,7 +37,6 @@ TAIL_SECONDS = 0.1
 INDEX_SECONDS = 0.25
 HEARTBEAT_SECONDS = 10.0
 SYNC_SECONDS = 2.0
-CLONES_PER_TURN = 200
 
 
 @dataclass
@@ -77,6 +76,9 @@ class RunLoop:
         self._finished = False
         self._error: Any = None
         self._changed: set[str] = set()
+        self._batches = 0
+        # Every committed record, written once more as one file at the end (store/batches.py).
+        self._records: list[dict[str, Any]] = []
         self._oom_kills = oom_kills()
         self._index_failed = False
         self._claimed_folders = store.storage.local_path(f"flows/{self.flow}/{self.run}")
@@ -144,32 +146,39 @@ class RunLoop:
     # -- launching
 
     def _clone(self) -> None:
+        """Take over what an earlier run finished, all that is known at a time in one commit."""
+        items = list(iter(self.scheduler.next_clone, None))
+        if not items:
+            return
+        now = time.time()
+        records = []
+        for task, outcome in items:
+            record = clone_record(self.flow, self.run, task, outcome.extra, now)
+            self._complete_record(task, outcome, record)
+            records.append(record)
+        try:
+            self._store.runs.batches.commit(self.flow, self.run, self._batches, records)
+        except (MetaflowError, OSError) as problem:
+            self._cannot_commit(items[0][0], problem)
+            return
+        self._batches += 1
+        self._records += records
         steps: dict[str, int] = {}
-        while sum(steps.values()) < CLONES_PER_TURN:
-            item = self.scheduler.next_clone()
-            if item is None:
-                break
-            try:
-                self._commit_clone(*item)
-            except (MetaflowError, OSError) as problem:
-                self._cannot_commit(item[0], problem)
-                break
-            steps[item[0].step] = steps.get(item[0].step, 0) + 1
-        if steps:
-            self._event("cloned", count=sum(steps.values()), by_step=steps, origin=self._record["origin"]["run"])
+        for (task, outcome), record in zip(items, records):
+            self.scheduler.succeeded(task, outcome)
+            self._row(task, "cloned", record)
+            self._tell_splits(task, outcome)
+            steps[task.step] = steps.get(task.step, 0) + 1
+        self._warn_of_changes(steps)
+        self._event("cloned", count=len(items), by_step=steps, origin=self._record["origin"]["run"])
 
-    def _commit_clone(self, task: Task, outcome: Outcome) -> None:
-        record = clone_record(self.flow, self.run, task, outcome.extra, time.time())
-        self._commit(task, outcome, record)
-        self.scheduler.succeeded(task, outcome)
-        self._row(task, "cloned", record)
-        self._tell_splits(task, outcome)
-        if task.step in self._changed:
-            self._changed.discard(task.step)
+    def _warn_of_changes(self, steps: Mapping[str, int]) -> None:
+        for step in sorted(self._changed & set(steps)):
             self._event("warning", text=(
-                f"the code of step '{task.step}' has changed, but its finished tasks are taken over as they are; "
-                f"'resume {task.step}' runs it again"
+                f"the code of step '{step}' has changed, but its finished tasks are taken over as they are; "
+                f"'resume {step}' runs it again"
             ))
+        self._changed -= set(steps)
 
     def _tell_splits(self, task: Task, outcome: Outcome) -> None:
         if outcome.splits is not None:
@@ -256,6 +265,7 @@ class RunLoop:
         number = task.attempt
         record["logs"] = self._store.logs.sizes(self.flow, self.run, task.step, task.id, number)
         self._store.tasks.commit_task(record)
+        self._records.append(record)
         discard_staged(attempt.folder)
         now = time.monotonic()
         again = self.scheduler.failed(task, Failure(error["cause"], error), now)
@@ -272,16 +282,18 @@ class RunLoop:
         self.scheduler.running.pop(task.key, None)
         self.scheduler.fail(text)
 
-    def _commit(self, task: Task, outcome: Outcome, record: dict[str, Any], attempt: _Attempt | None = None) -> None:
+    def _commit(self, task: Task, outcome: Outcome, record: dict[str, Any], attempt: _Attempt) -> None:
         """A task is done when its record is in the store; only then the scheduler is told."""
+        self._complete_record(task, outcome, record)
+        record["logs"] = self._store.logs.sizes(self.flow, self.run, task.step, task.id, task.attempt)
+        self._store.tasks.commit_task(record)
+        self._records.append(record)
+        discard_staged(attempt.folder)
+
+    def _complete_record(self, task: Task, outcome: Outcome, record: dict[str, Any]) -> None:
         table = self.scheduler.table_of(task, outcome)
         record["artifacts"] = dict(table.own)
         record["inherits"] = table.inherits
-        if attempt is not None:
-            record["logs"] = self._store.logs.sizes(self.flow, self.run, task.step, task.id, task.attempt)
-        self._store.tasks.commit_task(record)
-        if attempt is not None:
-            discard_staged(attempt.folder)
 
     # -- chores
 
@@ -334,6 +346,7 @@ class RunLoop:
         elif scheduler.problem:
             self._error = {"message": scheduler.problem}
         self._flush_rows()
+        self._store.runs.batches.complete(self.flow, self.run, self._records)
         if self._syncing is not None:
             self._syncing.join()
         self._store.storage.sync()

@@ -11,6 +11,9 @@ BLOBS = "blobs"
 FLOWS = "flows"
 ATTEMPT_RECORD = "task.json"
 
+BATCHES = "_tasks"  # no step can have this name
+ALL_TASKS = "all"
+
 
 def blob_key(digest: str) -> str:
     return f"{BLOBS}/{digest[:2]}/{digest}"
@@ -50,3 +53,11 @@ def attempt_folder(flow: str, run: str, step: str, task: str, attempt: int) -> s
 
 def task_key(flow: str, run: str, step: str, task: str, attempt: int) -> str:
     return f"{FLOWS}/{flow}/{run}/{step}/{task}/{attempt}/{ATTEMPT_RECORD}"
+
+
+def batch_folder(flow: str, run: str) -> str:
+    return f"{FLOWS}/{flow}/{run}/{BATCHES}"
+
+
+def batch_key(flow: str, run: str, name: str) -> str:
+    return f"{FLOWS}/{flow}/{run}/{BATCHES}/{name}.jsonl"

@@ -11,6 +11,7 @@ from typing import Any, Callable
 from ..contracts.storage import Storage
 from ..errors import NotFound, StoreConflict
 from . import layout
+from .batches import TaskBatches
 from .records import decode, encode
 from .version import claim_format
 
@@ -39,6 +40,7 @@ class RunStore:
 
     def __init__(self, storage: Storage):
         self._storage = storage
+        self.batches = TaskBatches(storage)
 
     # -- claiming
 
@@ -149,15 +151,20 @@ class RunStore:
 
     def list_steps(self, flow: str, run: str) -> list[str]:
         """Names of the steps that have started, sorted."""
-        return self._storage.list_dirs(layout.run_folder(flow, run))
+        folders = [name for name in self._storage.list_dirs(layout.run_folder(flow, run)) if name != layout.BATCHES]
+        return sorted({*folders, *(step for step, _, _ in self.batches.committed(flow, run))})
 
     def list_tasks(self, flow: str, run: str, step: str) -> list[str]:
         """Task ids of a step, in order of their numbers."""
-        return _numbers(self._storage.list_dirs(layout.step_folder(flow, run, step)))
+        folders = self._storage.list_dirs(layout.step_folder(flow, run, step))
+        return _numbers({*folders, *(t for s, t, _ in self.batches.committed(flow, run) if s == step)})
 
     def list_attempts(self, flow: str, run: str, step: str, task: str) -> list[int]:
         """Attempts that were started, finished or not."""
-        return [int(name) for name in _numbers(self._storage.list_dirs(layout.task_folder(flow, run, step, task)))]
+        folders = _numbers(self._storage.list_dirs(layout.task_folder(flow, run, step, task)))
+        if folders:
+            return [int(name) for name in folders]
+        return sorted(a for s, t, a in self.batches.committed(flow, run) if (s, t) == (step, task))
 
     def _run_folders(self, flow: str) -> list[str]:
         return _numbers(self._storage.list_dirs(layout.flow_folder(flow)))

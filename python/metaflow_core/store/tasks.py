@@ -49,10 +49,10 @@ class TaskStore:
     def read_task(self, flow: str, run: str, step: str, task: str, attempt: int | None = None) -> Record:
         """The record of an attempt, by default of the latest finished one; NotFound if none is finished."""
         if attempt is not None:
-            return self._read(layout.task_key(flow, run, step, task, attempt))
+            return self._read_place(flow, run, step, task, attempt)
         for number in reversed(self._runs.list_attempts(flow, run, step, task)):
             try:
-                return self._read(layout.task_key(flow, run, step, task, number))
+                return self._read_place(flow, run, step, task, number)
             except NotFound:
                 continue
         raise NotFound(
@@ -65,18 +65,41 @@ class TaskStore:
         numbers = self._runs.list_attempts(flow, run, step, task)
         keys = {number: layout.task_key(flow, run, step, task, number) for number in numbers}
         found = self._storage.read_many(keys.values())
-        return {n: decode(found[key], key) if key in found else None for n, key in keys.items()}
+        batched = self._runs.batches.committed(flow, run) if len(found) < len(keys) else {}
+        return {n: decode(found[key], key) if key in found else batched.get((step, task, n)) for n, key in keys.items()}
 
     def read_tasks(self, flow: str, run: str, steps: Iterable[str] | None = None) -> list[Record]:
         """All finished attempts of a run (or of some of its steps), by step, task and attempt."""
-        keys = [
-            layout.task_key(flow, run, step, task, attempt)
+        records = self._runs.batches.whole(flow, run)
+        if records is None:
+            records = self._read_listed(flow, run, steps)
+        elif steps is not None:
+            wanted = set(steps)
+            records = [record for record in records if record["step"] in wanted]
+        return sorted(records, key=lambda record: (record["step"], int(record["task"]), record["attempt"]))
+
+    def _read_listed(self, flow: str, run: str, steps: Iterable[str] | None) -> list[Record]:
+        """The same for a run that has not ended in good order: its folders are looked through."""
+        batched = self._runs.batches.committed(flow, run)
+        places = [
+            (step, task, attempt)
             for step in (self._runs.list_steps(flow, run) if steps is None else steps)
             for task in self._runs.list_tasks(flow, run, step)
             for attempt in self._runs.list_attempts(flow, run, step, task)
         ]
-        found = self._storage.read_many(keys)
-        return [decode(found[key], key) for key in keys if key in found]
+        keys = {place: layout.task_key(flow, run, *place) for place in places if place not in batched}
+        found = self._storage.read_many(keys.values())
+        own = [decode(found[key], key) for key in keys.values() if key in found]
+        return own + [batched[place] for place in places if place in batched]
+
+    def _read_place(self, flow: str, run: str, step: str, task: str, attempt: int) -> Record:
+        try:
+            return self._read(layout.task_key(flow, run, step, task, attempt))
+        except NotFound:
+            batched = self._runs.batches.committed(flow, run).get((step, task, attempt))
+            if batched is None:
+                raise
+            return batched
 
     # -- artifacts
 
@@ -111,7 +134,7 @@ class TaskStore:
             step, task, attempt = parent.split("/")
             key = layout.task_key(record["flow"], record["run"], step, task, int(attempt))
             if key not in known:
-                known[key] = self._read(key)
+                known[key] = self._read_place(record["flow"], record["run"], step, task, int(attempt))
             record = known[key]
 
     def _read(self, key: str) -> Record:
