@@ -116,8 +116,10 @@ task_metadata <- function(place) {
 task_row <- function(place) {
   facts <- task_facts_of(place)
   seconds <- span_seconds(facts$started_at, facts$finished_at, identical(facts$status, "running"))
+  split <- if (length(facts$stack)) facts$stack[[length(facts$stack)]]
   list(
-    index = facts$index, status = facts$status, took = if (is.na(seconds)) NULL else format_seconds(seconds),
+    index = facts$index, value = split$label, status = facts$status,
+    took = if (is.na(seconds)) NULL else format_seconds(seconds),
     error = if (is.null(facts$error)) NULL else shown_error(facts$error)[[1]]
   )
 }

@@ -80,7 +80,11 @@ local_browsed <- function(env = parent.frame()) {
 
 browsed_folder <- local({
   made <- NULL
+  tried <- FALSE
   function() {
+    # When the flows cannot run at all, one test says why, and the others do not try again.
+    if (is.null(made) && tried) stop("The datastore to browse could not be made, see the first failure.")
+    tried <<- TRUE
     if (is.null(made)) {
       folder <- local_flow_folder()
       write_flow(folder, browsed_script, "shop.R")
