@@ -152,6 +152,7 @@ argument_wanted <- function(argument) {
 }
 
 shown_value <- function(value) {
+  if (is.null(value)) return("NULL")
   if (is.integer(value) && length(value) == 1L) return(format(value))
   if (is.atomic(value) || is.list(value)) one_line(value) else sprintf("a value of class %s", class(value)[[1]])
 }

@@ -18,7 +18,7 @@ stage_splits <- function(name, folder) {
   }
   values <- self_get(name)
   if (is.function(values) || is.environment(values) && !is.list(values) || is.symbol(values)) {
-    mf_abort(sprintf("foreach needs a vector, list or data frame, but '%s' is of class %s.", name, class(values)[[1]]),
+    mf_abort(sprintf("A foreach needs a vector, list or data frame, but '%s' is of class %s.", name, class(values)[[1]]),
       "metaflow_worker_error", "Assign the values to split by as a vector, a list or a data frame.")
   }
   count <- split_count(values)
@@ -47,9 +47,9 @@ split_labels <- function(values, count) {
 # The artifact that a switch looks at, as the text its cases are named by.
 switch_key <- function(name) {
   value <- self_get(name)
-  if (length(value) != 1L || is.na(value)) {
-    mf_abort(sprintf("condition '%s' must be a single value, but it has length %d.", name, length(value)),
-      "metaflow_worker_error", "Assign one string, number or TRUE/FALSE that names a case.")
+  if (!is.atomic(value) || length(value) != 1L || is.na(value)) {
+    mf_abort(sprintf("The condition '%s' must be a single value, but is %s.", name, shown_value(value)),
+      "metaflow_worker_error", "Assign one text, number or TRUE/FALSE that names a case.")
   }
   as.character(value)
 }
