@@ -1,6 +1,9 @@
 # What all clients have in common. The methods of the R6 classes are a table of contents: they call plain
 # functions which take the place of the client (client-view.R).
 
+#' @importFrom R6 R6Class
+NULL
+
 metaflow_client <- R6::R6Class("metaflow_client",
   cloneable = FALSE,
   public = list(
