@@ -17,6 +17,7 @@
 the <- new.env(parent = emptyenv())
 the$task <- NULL
 the$wire <- NULL
+the$stdin <- NULL
 the$core <- NULL
 the$namespace <- list()
 the$metadata <- NULL

@@ -18,19 +18,32 @@ run_forked <- function(order) {
 }
 
 # TRUE when the child said that it was done, FALSE when it just vanished. A process that the step
-# left behind may hold the pipe open, so the child's word counts and not the end of the pipe.
+# left behind may hold the pipe open, so the child's word counts and not the end of the pipe, and a
+# child that is silent is looked at once a second.
 wait_for_child <- function(child) {
   select <- parallel_function("selectChildren")
   finished <- FALSE
   repeat {
-    ready <- select(child, if (finished) 1 else -1)
-    if (is.null(ready)) break
-    if (!is.integer(ready)) {
-      if (finished) break else next
+    ready <- select(child, 1)
+    if (isTRUE(ready) && !finished) {
+      if (is_running(child$pid)) next
+      ready <- select(child, 0)
     }
+    if (!is.integer(ready)) break
     message <- parallel_function("readChild")(child)
     if (!is.raw(message)) break
     finished <- TRUE
   }
   finished
+}
+
+# A child that is dead stays in the process table, as a zombie, until it is asked for.
+is_running <- function(pid) {
+  state <- if (file.exists("/proc/self/stat")) {
+    stat <- tryCatch(readLines(sprintf("/proc/%d/stat", pid), n = 1L), error = function(e) "", warning = function(e) "")
+    sub("^.*\\) ", "", stat)
+  } else {
+    paste(suppressWarnings(system2("ps", c("-o", "state=", "-p", pid), stdout = TRUE)), collapse = "")
+  }
+  nzchar(state) && !grepl("^[ZX]", state)
 }

@@ -5,6 +5,7 @@
 
 run_task <- function(order) {
   dir.create(order$dir, showWarnings = FALSE, recursive = TRUE)
+  redirect_input()
   redirect_output(order$dir)
   run_redirected(order)
 }
@@ -148,6 +149,15 @@ task_facts <- function(order) {
   facts$tags <- unlist(facts$tags)
   facts$tempdir <- file.path(tempdir(), paste0("task-", order$task, "-", order$attempt))
   facts
+}
+
+# The real stdin is the protocol's: a step, or a program that it starts, reads the end of a file at once
+# instead of waiting for ever (or for an order that is not for it).
+redirect_input <- function() {
+  if (.Platform$OS.type == "windows") return(invisible())
+  parallel_function("closeFD")(0L)
+  # The lowest free descriptor is 0, and it stays open as long as this connection is remembered.
+  the$stdin <- file(null_device(), "rb", raw = TRUE)
 }
 
 redirect_output <- function(folder) {

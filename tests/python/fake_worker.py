@@ -30,6 +30,10 @@ def perform(order):
     if what == "end":
         send({"t": "end", "task": order["task"], "finished": True}, order.get("pieces", 1))
     elif what == "vanish":
+        if order.get("background"):
+            pid = subprocess.Popen(SLEEP, stdout=subprocess.DEVNULL).pid
+            while not os.path.exists(f"pid-{pid}"):
+                time.sleep(0.01)
         send({"t": "end", "task": order["task"], "finished": False})
     elif what == "die":
         os.kill(os.getpid(), signal.SIGKILL)

@@ -210,6 +210,17 @@ def test_what_a_dead_worker_started_is_killed(backend):
     wait_until(lambda: not any(alive(pid) for pid in in_group))
 
 
+def test_what_a_vanished_task_started_is_killed_and_its_worker_replaced(backend):
+    backend = backend(slots=1)
+    submit(backend, "1", "vanish", background=True)
+    assert finish(backend, 1)["1"].finished is False
+    (left,) = numbers("pid-")
+    wait_until(lambda: not alive(left) and not alive(pids_of("1")[0]))
+    submit(backend, "2")
+    assert finish(backend, 1)["2"].finished is True
+    assert pids_of("2") != pids_of("1")
+
+
 # -- workers that do not start
 
 

@@ -196,15 +196,20 @@ class LocalBackend:
             elif message["t"] == "writing":
                 reports.append(Report("writing", worker.task or "", message=message["file"]))
             elif message["t"] == "end":
-                reports.append(Report("ended", worker.task or "", finished=message.get("finished", True)))
-                self._by_task.pop(worker.task or "", None)
-                worker.task = None
-                if self._one_task_each:
-                    self._replace(worker)
+                self._ended(worker, message.get("finished", True), reports)
 
-    def _replace(self, worker: _Worker) -> None:
-        self._forget(worker)
-        if self._waiting or len(self._workers) < self._slots:
+    def _ended(self, worker: _Worker, finished: bool, reports: list[Report]) -> None:
+        reports.append(Report("ended", worker.task or "", finished=finished))
+        self._by_task.pop(worker.task or "", None)
+        worker.task = None
+        if not finished:
+            # The task's process died; what it had started should not live on without it.
+            kill_tree(worker.pid)
+            self._forget(worker)
+            worker.exit_status()
+            self._start_as_needed()
+        elif self._one_task_each:
+            self._forget(worker)
             self._start()
 
     def _lost(self, worker: _Worker, reports: list[Report]) -> None:
