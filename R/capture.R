@@ -56,7 +56,7 @@ reached_names <- function(f, workspace) {
 
 is_portable <- function(name, value) {
   if (name %in% c(".Random.seed", ".Last.value", ".Traceback", ".First", ".Last")) return(FALSE)
-  !(inherits(value, c("metaflow_flow", "metaflow_client", "metaflow_result", "connection")) ||
+  !(inherits(value, c("metaflow_flow", "metaflow_result", "connection")) ||
     typeof(value) %in% c("externalptr", "weakref"))
 }
 

@@ -7,7 +7,6 @@
 current_view <- function(datastore = task_datastore()) {
   core_call("browse.view",
     settings = settings_request(datastore),
-    environment = core_environment(),
     namespace = chosen_namespace()
   )
 }
@@ -22,12 +21,6 @@ task_datastore <- function() {
 chosen_namespace <- function() {
   if (length(the$namespace)) return(the$namespace)
   if (is.null(the$task)) list() else list(the$task$current$namespace)
-}
-
-# The variables that the core's settings read. Python copied them when it started; these are those of now.
-core_environment <- function() {
-  all <- Sys.getenv()
-  as_object(as.list(all[startsWith(names(all), "METAFLOW_") | names(all) %in% c("HOME", "USER", "LOGNAME", "USERNAME")]))
 }
 
 # A place is what a client holds: its level ("datastore", "flow", "run", "step", "task"), its pathspec and its view.

@@ -7,6 +7,7 @@
 #   |- metaflow_merge_error             artifacts of a join conflict
 #   |- metaflow_run_error               a run failed; carries `run`
 #   |- metaflow_setup_error             Python or the core cannot be used
+#   |- metaflow_artifact_error          a stored value that this R cannot read
 #   |- metaflow_worker_error            something a task needs is missing or broken
 #   `- ... and those of the Python core (`python/metaflow_core/errors.py`), which arrive under
 #      their own class names: metaflow_not_found_error, metaflow_namespace_error, ...

@@ -249,7 +249,7 @@ new_result <- function(status, session) {
 `$.metaflow_result` <- function(x, name) {
   pathspec <- attr(x, "pathspec")
   switch(name,
-    run = run_client$new(pathspec),
+    run = client_of_run(pathspec, attr(x, "root")),
     pathspec = pathspec,
     run_id = sub("^.*/", "", pathspec),
     status = as.integer(x),

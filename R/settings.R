@@ -1,8 +1,14 @@
-# Settings as the core wants them: R options `metaflow.*` and arguments of the call. The core adds the
-# environment and the configuration file (python/metaflow_core/settings.py).
+# Settings as the core wants them (python/metaflow_core/settings.py): the environment of this session,
+# which Python saw only as it was when it started, R options `metaflow.*`, and arguments of the call.
 settings_request <- function(arguments = list()) {
   if (!is.null(the$metadata) && is.null(arguments$datastore_root)) arguments$datastore_root <- the$metadata
-  list(options = metaflow_options(), arguments = as_object(Filter(Negate(is.null), arguments)))
+  list(environment = core_environment(), options = metaflow_options(), arguments = as_object(Filter(Negate(is.null), arguments)))
+}
+
+# The variables that the core's settings read. Python copied them when it started; these are those of now.
+core_environment <- function() {
+  all <- Sys.getenv()
+  as_object(as.list(all[startsWith(names(all), "METAFLOW_") | names(all) %in% c("HOME", "USER", "LOGNAME", "USERNAME")]))
 }
 
 metaflow_options <- function() {

@@ -7,13 +7,13 @@ place. A view is {"datastore", "datastore_root", "index", "metadata", "namespace
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..client import Session
 from ..settings import Settings, load_settings
 from ..store.tasks import blob_of
-from .sessions import store_of
+from .sessions import settings_of, store_of
 
 __all__ = ["METHODS"]
 
@@ -22,12 +22,9 @@ _PLACE = ("datastore", "datastore_root", "index")
 _settings: dict[tuple[str, ...], Settings] = {}
 
 
-def view(settings: Row, environment: Mapping[str, str], namespace: list[str | None]) -> Row:
-    """`namespace` is empty for the default one.
-
-    `environment` is R's: what R sets after Python began, Python does not see by itself.
-    """
-    loaded = load_settings(settings.get("options"), settings.get("arguments"), environment)
+def view(settings: Row, namespace: list[str | None]) -> Row:
+    """`namespace` is empty for the default one."""
+    loaded = settings_of(settings)
     place = {name: getattr(loaded, name) for name in (*_PLACE, "metadata")}
     _settings[_key(place)] = loaded
     return {**place, "namespace": namespace or [loaded.default_namespace]}

@@ -13,8 +13,10 @@ _stores: dict[tuple[str, str, str], Store] = {}
 
 
 def settings_of(request: dict[str, Any]) -> Settings:
-    """`request` may have "options" (R options) and "arguments" (of the call); later wins."""
-    return load_settings(options=request.get("options") or {}, arguments=request.get("arguments") or {})
+    """`request` may have "environment" (of the R session), "options" (of R) and "arguments" (of the call); later wins."""
+    return load_settings(
+        options=request.get("options") or {}, arguments=request.get("arguments") or {}, environ=request.get("environment")
+    )
 
 
 def store_of(settings: Settings) -> Store:

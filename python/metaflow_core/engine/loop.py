@@ -204,6 +204,7 @@ class RunLoop:
         self._admission.enter(task.key, step.policy)
         self._backend.submit(task.key, order)
         self._event("started", task)
+        self._row(task, "running", {"started_at": time.time()})
 
     # -- hearing
 
