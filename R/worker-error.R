@@ -4,7 +4,7 @@ error_record <- function(e, frames) {
   list(
     classes = I(class(e)),
     message = error_text(e),
-    call = step_call_text(conditionCall(e)),
+    call = one_line(conditionCall(e)),
     cause = if (grepl("cannot allocate (vector|memory)|std::bad_alloc", error_text(e))) "oom" else "error",
     frames = frames
   )
@@ -24,19 +24,12 @@ trace_frames <- function(calls, functions, start) {
   keep <- calls[start:last]
   keep <- keep[!vapply(functions[start:last], is_own_function, FALSE) | seq_along(keep) == 1L]
   if (length(keep) > 60L) keep <- keep[c(1:20, (length(keep) - 39L):length(keep))]
-  frames <- lapply(keep, trace_frame)
-  frames[[1]]$call <- step_call_text(keep[[1]])
-  frames
+  lapply(keep, trace_frame)
 }
 
 error_plumbing <- c(".handleSimpleError", "h", "signalCondition", "withRestarts", "withOneRestart", "doWithOneRestart")
 
 is_own_function <- function(f) identical(environment(f), environment(trace_frames))
-
-# do.call() writes the function itself into the call; a reader wants a name.
-step_call_text <- function(call) {
-  if (is.call(call) && is.function(call[[1]])) "step(self)" else one_line(call)
-}
 
 call_name <- function(call) {
   head <- call[[1]]

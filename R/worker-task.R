@@ -50,26 +50,32 @@ call_step <- function(order) {
     if (isTRUE(order$join)) merge_agreeing(inputs)
     return(list(ok = TRUE))
   }
-  arguments <- step_arguments(step_function, self, inputs)
-  run_guarded(step_function, arguments)
+  run_guarded(step_call(order$step, step_function, self, inputs))
+}
+
+# The call `start(self)`, and where to evaluate it: errors, warnings and call stacks name the step.
+step_call <- function(name, step_function, self, inputs) {
+  # Two environments, because a step may be called "self".
+  functions <- list2env(stats::setNames(list(step_function), name), parent = baseenv())
+  scope <- list2env(list(self = self, inputs = inputs), parent = functions)
+  list(call = as.call(c(as.name(name), step_arguments(step_function, is.null(inputs)))), scope = scope)
 }
 
 # A step may take fewer arguments than there are: function() is fine.
-step_arguments <- function(step_function, self, inputs) {
+step_arguments <- function(step_function, alone) {
   wanted <- names(formals(args(step_function)))
-  given <- if (is.null(inputs)) list(self) else list(self, inputs)
-  if (is.null(wanted)) return(list())
+  given <- if (alone) list(quote(self)) else list(quote(self), quote(inputs))
   if ("..." %in% wanted) given else utils::head(given, length(wanted))
 }
 
-run_guarded <- function(step_function, arguments) {
+run_guarded <- function(step) {
   frames <- list()
-  # The step's own call comes after tryCatch()'s four frames, withCallingHandlers() and do.call().
-  start <- sys.nframe() + 7L
+  # The step's own call comes after tryCatch()'s four frames, withCallingHandlers() and two of eval().
+  start <- sys.nframe() + 8L
   tryCatch(
     {
       withCallingHandlers(
-        do.call(step_function, arguments, quote = TRUE),
+        eval(step$call, step$scope),
         error = function(e) {
           functions <- lapply(seq_len(sys.nframe()), sys.function)
           frames <<- trace_frames(sys.calls(), functions, start)
