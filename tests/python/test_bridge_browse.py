@@ -31,7 +31,7 @@ def ask(method, **arguments):
 
 def look(root, *namespace):
     settings = {"arguments": {"datastore_root": root}}
-    return ask("view", settings=settings, environment={"USER": "alice"}, namespace=namespace)
+    return ask("view", settings={"environment": {"USER": "alice"}, **settings}, namespace=namespace)
 
 
 def test_a_view_says_where_and_through_which_namespace(root):
@@ -44,7 +44,7 @@ def test_a_view_says_where_and_through_which_namespace(root):
 def test_the_environment_of_a_view_is_that_of_r(root, monkeypatch):
     monkeypatch.setenv("METAFLOW_DATASTORE_ROOT", "/stale")
     given = {"USER": "alice", "METAFLOW_DATASTORE_ROOT": root, "METAFLOW_DEFAULT_NAMESPACE": "team"}
-    view = ask("view", settings={}, environment=given, namespace=[])
+    view = ask("view", settings={"environment": given}, namespace=[])
     assert (view["datastore_root"], view["namespace"]) == (root, ["team"])
 
 
