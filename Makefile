@@ -1,6 +1,6 @@
 # Each chore is one short script in tools/; the desk and CI call the same.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check bench document lint clean
+.PHONY: help install demo test test-slow check bench bench-compare document lint clean
 
 # A machine without systemd cannot tell R its time zone, and one without a locale
 # gives R no letters beyond ASCII.
@@ -27,6 +27,10 @@ check:  ## R CMD check of the built package
 
 bench:  ## measure, each number beside its floor
 	@tools/bench.sh
+
+bench-compare:  ## make bench-compare REV=main~1: this tree and another revision, measured in turn
+	@tools/install.sh test
+	@python3 tests/bench/compare.py $(REV)
 
 document:  ## NAMESPACE and man/ from the comments in R/
 	@tools/document.sh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 import time
@@ -25,6 +26,10 @@ def main() -> None:
     for name in chosen:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
         rows += importlib.import_module(f"bench_{name}").rows()
+    if os.environ.get("BENCH_JSON"):
+        listed = [{"name": row.name, "unit": row.unit, "figures": row.figures} for row in rows]
+        Path(os.environ["BENCH_JSON"]).write_text(json.dumps(listed), encoding="utf-8")
+        return
     table = markdown(rows)
     print(table)
     if chosen == list(ALL):
