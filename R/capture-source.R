@@ -29,6 +29,14 @@ source_index <- function(script) {
 
 first_line <- function(srcref) as.integer(srcref)[[1]]
 
+# A function, or those in a plain list: a table of functions is code, too.
+place_functions <- function(x, index) {
+  if (is.function(x)) return(place_in_source(x, index))
+  if (!is.list(x) || is.object(x)) return(x)
+  for (i in seq_along(x)) if (is.function(x[[i]])) x[[i]] <- place_in_source(x[[i]], index)
+  x
+}
+
 source_key <- function(f) {
   paste(deparse(args(f)), deparse(body(utils::removeSource(f))), collapse = "\n", sep = "")
 }

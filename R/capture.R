@@ -16,7 +16,7 @@ capture_code <- function(flow) {
   captured <- list(
     format = 1L,
     functions = lapply(functions, place_in_source, index = index),
-    globals = lapply(globals, function(x) if (is.function(x)) place_in_source(x, index) else x),
+    globals = lapply(globals, place_functions, index = index),
     packages = attached_packages(),
     reached = reached
   )

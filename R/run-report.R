@@ -63,7 +63,8 @@ failure_text <- function(event) {
     "Failed."
   }
   # An R error was printed by the task itself, with its call stack.
-  if (event$cause %in% c("error") && length(event$error$frames)) head else paste(head, event$error$message)
+  told <- event$cause == "error" || length(event$error$frames)
+  if (told) head else paste(head, event$error$message)
 }
 
 finished_text <- function(event) {

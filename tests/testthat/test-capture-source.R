@@ -72,7 +72,7 @@ test_that("errors show file and line in sourced helpers, nested functions and fu
     "  inner(x)"                       # 7
   ), file.path(folder, "my helpers.R"))
   write_flow(folder, c(                                       # library(metaflow) is line 1
-    "source('my helpers.R')",                                 # 2
+    "source('my helpers.R'); table_of_functions <- list(log = function(x) outer_one(x))", # 2
     "makers <- lapply(1:2, function(i) {",                    # 3
     "  function(self) {",                                     # 4
     "    sapply(1, function(k) outer_one(k))",                # 5
@@ -82,7 +82,7 @@ test_that("errors show file and line in sourced helpers, nested functions and fu
     "  step(step = 'start', next_step = c('a', 'b')) %>%",    # 9
     "  step(step = 'a', next_step = 'join', r_function = makers[[2]]) %>%",  # 10
     "  step(step = 'b', next_step = 'join', r_function = function(self) {",  # 11
-    "    quietly <- suppressWarnings(outer_one(2))",          # 12
+    "    quietly <- suppressWarnings(table_of_functions$log(2))", # 12
     "  }) %>%",                                               # 13
     "  step(step = 'join', join = TRUE, next_step = 'end') %>%",
     "  step(step = 'end') %>%",
@@ -92,7 +92,7 @@ test_that("errors show file and line in sourced helpers, nested functions and fu
   expect_identical(done$status, 1L)
   places <- places_in(done)
   # Without braces a body has no lines of its own: R knows where the function begins.
-  expect_true(all(c("flow.R:5: outer_one(k)", "my helpers.R:6: inner(x)", "flow.R:12: suppressWarnings(outer_one(2))") %in% places), info = paste(places, collapse = "\n"))
+  expect_true(all(c("flow.R:5: outer_one(k)", "my helpers.R:6: inner(x)", "flow.R:2: outer_one(x)", "flow.R:12: suppressWarnings(table_of_functions$log(2))") %in% places), info = paste(places, collapse = "\n"))
   expect_match(done$stdout, "object 'undefined_thing' not found", fixed = TRUE)
 })
 
