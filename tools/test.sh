@@ -14,6 +14,8 @@ case $speed in
 esac
 
 tools/install.sh test
+# Fork safety is tested with a BLAS that has threads.
+if [ "$speed" = slow ] && command -v dpkg-query >/dev/null; then tools/apt.sh libopenblas0-pthread; fi
 
 venv=${METAFLOW_VENV:-$HOME/.virtualenvs/r-metaflow}
 # The R package looks in the usual place by itself; it is told only of another one.
