@@ -252,9 +252,16 @@ class FullStorage(LocalStorage):
     full = False
 
     def create(self, key, data):
-        if self.full and key.endswith("task.json"):
-            raise StoreError(f"{key} cannot be written: no space left on device")
+        self._check(key)
         return super().create(key, data)
+
+    def write(self, key, data):
+        self._check(key)
+        return super().write(key, data)
+
+    def _check(self, key):
+        if self.full and (key.endswith("task.json") or "/_tasks/" in key and "all" not in key):
+            raise StoreError(f"{key} cannot be written: no space left on device")
 
 
 @pytest.mark.parametrize("place", ["start", "a", "end"])
@@ -285,6 +292,8 @@ def test_a_full_disk_while_cloning_fails_the_run(engine):
     loop = engine.resume(store=store)
     assert loop.status == "failed"
     assert "no space left" in engine.status("2")["error"]["message"]
+    assert (engine.records("2"), engine.status("2")["tasks"]["cloned"]) == ({}, 0)
+    assert engine.resume(run="1").status == "completed"
 
 
 def test_an_index_that_cannot_be_written_does_not_fail_the_run(engine, monkeypatch):
@@ -338,6 +347,64 @@ def test_an_interrupt_stops_what_runs_and_can_be_resumed(engine):
     assert loop.interrupt() == []
     again = engine.resume()
     assert (again.status, again.scheduler.cloned) == ("completed", 1)
+
+
+def commits_of(engine, run):
+    """The positions of a run as whoever reads all of it sees them, and as whoever asks for each task."""
+    store = engine.open()
+    whole = {record["position"] for record in store.tasks.read_tasks("TestFlow", run) if record["ok"]}
+    single = set()
+    for step in store.runs.list_steps("TestFlow", run):
+        for task in store.runs.list_tasks("TestFlow", run, step):
+            for record in store.tasks.read_attempts("TestFlow", run, step, task).values():
+                single |= {record["position"]} if record and record["ok"] else set()
+    return whole, single
+
+
+@pytest.mark.parametrize("method", ["commit_task", "commit"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_interrupt_during_a_commit_loses_nothing(engine, monkeypatch, method, after):
+    engine = engine("foreach")
+    engine.run(failing("inner[1]"), slots=1)
+    store = engine.open()
+    loop, _ = engine.begin(succeed, store=store, resume={"run": None})
+    owner = store.tasks if method == "commit_task" else store.runs.batches
+    commit = getattr(owner, method)
+
+    def interrupted(*args, **more):
+        if after:
+            commit(*args, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        while True:
+            loop.advance(0)
+    monkeypatch.undo()
+    loop.interrupt()
+    whole, single = commits_of(engine, "2")
+    assert whole == single
+    left = finished_folders(engine, "2") | whole
+    again, backend = engine.begin(succeed, resume={"run": "2"})
+    assert engine.finish(again).status == "completed"
+    assert not {text.partition(" ")[0] for text in backend.submitted} & left
+    assert engine.status("3")["status"] == "completed"
+
+
+def test_what_was_adopted_is_seen_by_everybody(engine):
+    engine = engine("linear")
+    store = engine.open()
+    store.storage.__class__ = FullStorage
+
+    def behave(order):
+        store.storage.full = order["position"] == "b"
+        return succeed(order)
+
+    assert engine.run(behave, store=store).status == "failed"
+    assert engine.resume().status == "completed"
+    assert engine.records("2")["b"]["origin"] == "TestFlow/1/b/3/0"
+    whole, single = commits_of(engine, "1")
+    assert whole == single == {"start", "a", "b"}
 
 
 def test_an_interrupt_after_the_last_task_leaves_the_run_completed(engine):
@@ -520,10 +587,10 @@ def check_resume(engine, expected):
     assert ran | left >= set(expected)
 
 
-def finished_folders(engine):
-    """Positions of tasks of run 1 that are committed, or that left a result which nobody committed."""
+def finished_folders(engine, run="1"):
+    """Positions of tasks that are committed in their folder, or that left a result which nobody committed."""
     found = set()
-    for folder, _, names in os.walk(os.path.join(engine.root, "flows", "TestFlow", "1")):
+    for folder, _, names in os.walk(os.path.join(engine.root, "flows", "TestFlow", run)):
         for name in ("task.json", "result.json"):
             if name in names:
                 with open(os.path.join(folder, name), encoding="utf-8") as file:

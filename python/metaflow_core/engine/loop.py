@@ -347,7 +347,9 @@ class RunLoop:
         elif scheduler.problem:
             self._error = {"message": scheduler.problem}
         self._flush_rows()
-        self._store.runs.batches.complete(self.flow, self.run, self._records)
+        if status != "interrupted":
+            # An interrupt can come between a commit and our note of it; then only the commits themselves know.
+            self._store.runs.batches.complete(self.flow, self.run, self._records)
         if self._syncing is not None:
             self._syncing.join()
         self._store.storage.sync()

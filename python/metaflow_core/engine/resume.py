@@ -82,6 +82,7 @@ class OriginRun:
             parents = [self._store.tasks.read_task(self.flow, self.run, *key.split("/")) for key in result["parents"]]
             kept = store_staged(self._store.blobs, folder, result)
             record = adopted_record(self._store, self.flow, self.run, step, task, attempt, result, kept, parents)
+            self._store.runs.batches.reopen(self.flow, self.run)
             self._store.tasks.commit_task(record)
             discard_staged(folder)
         except (OSError, ValueError, KeyError, MetaflowError):

@@ -35,6 +35,10 @@ class TaskBatches:
         """The run has ended, and these are all its records."""
         self._write(layout.batch_key(flow, run, layout.ALL_TASKS), records)
 
+    def reopen(self, flow: str, run: str) -> None:
+        """More will be committed in a run that has ended: its records are to be read one by one again."""
+        self._storage.delete([layout.batch_key(flow, run, layout.ALL_TASKS)])
+
     def committed(self, flow: str, run: str) -> dict[Place, Record]:
         """{place: record} of what was committed in batches; these tasks have no folder of their own."""
         whole = layout.batch_key(flow, run, layout.ALL_TASKS)
