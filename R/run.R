@@ -17,7 +17,8 @@
 #' * `isolation`: `"fork"` (default) or `"fresh"`, how each task gets a clean R process
 #' * `run_id_file`: a file to write the run id to
 #' * `resume`: `TRUE` or the name of a step; with `origin_run_id`, see [resume()]
-#' * `wait`: `FALSE` returns at once with a handle
+#' * `wait`: `FALSE` runs in the background and returns a [handle][run_handle]
+#' * `other_args`: further words of the command line, as one string
 #' @return Invisibly the exit status (0: success) as an integer that also carries the run:
 #'   `res <- run(flow); res == 0; res$run`. A failed run is an error of class `metaflow_run_error` in
 #'   a session, and ends a script with status 1.
@@ -33,6 +34,7 @@ run <- function(flow, ...) {
   check_flow_value(flow, "run")
   given <- list(...)
   if (in_script(flow)) return(run_command_line(flow, given))
+  if (isFALSE(given$wait)) return(start_background_run(flow, given))
   result <- perform_run(flow, given)
   if (!isTRUE(result == 0L)) raise_run_error(result)
   invisible(result)
@@ -49,6 +51,14 @@ run_options <- c(
   "package_suffixes", "seed", "isolation", "run_id_file", "resume", "origin_run_id", "wait", "other_args"
 )
 
+# Words of the command line, as one string: other_args = "--max-workers 2 --tag nightly".
+with_other_args <- function(flow, given) {
+  words <- unlist(strsplit(trimws(as.character(given$other_args)), "[[:space:]]+"))
+  if (!length(words)) return(given[names(given) != "other_args"])
+  parsed <- parse_command(flow, c("run", words))
+  utils::modifyList(given[names(given) != "other_args"], c(typed_numbers(parsed$options), parsed$parameters), keep.null = TRUE)
+}
+
 # A parameter may have the name of an option: then it is the parameter, as typed by the user.
 split_arguments <- function(flow, given) {
   names_given <- names(given)
@@ -56,7 +66,7 @@ split_arguments <- function(flow, given) {
     mf_abort("The arguments of run() need names.", "metaflow_usage_error", "Write run(alpha = 0.1).")
   }
   declared <- names(flow$parameters)
-  unknown <- setdiff(names_given, c(declared, run_options, "meson"))
+  unknown <- setdiff(names_given, c(declared, run_options))
   if (length(unknown)) {
     mf_abort(sprintf("run() has no option or parameter %s.", quoted(unknown)), "metaflow_usage_error",
       did_you_mean(unknown[[1]], c(declared, run_options)) %||%
@@ -65,16 +75,22 @@ split_arguments <- function(flow, given) {
   list(parameters = given[names_given %in% declared], options = given[!names_given %in% declared])
 }
 
-perform_run <- function(flow, given, report = NULL) {
-  split <- split_arguments(flow, given)
+# `captured`: the code of the flow, when another session captured it. `began(session)` is told when the
+# run's id is claimed.
+perform_run <- function(flow, given, report = NULL, captured = NULL, began = function(session) NULL) {
+  split <- split_arguments(flow, with_other_args(flow, given))
   options <- split$options
-  session <- begin_run(flow, split$parameters, options)
+  session <- begin_run(flow, split$parameters, options, captured %||% capture_code(flow))
   on.exit(session$close())
-  report <- report %||% new_reporter(flow, session)
   status <- tryCatch(
-    drive(session, report),
+    {
+      began(session)
+      report <- report %||% new_reporter(flow, session)
+      drive(session, report)
+    },
     interrupt = function(e) {
-      report(core_call("runs.interrupt", pathspec = session$pathspec)$events)
+      events <- core_call("runs.interrupt", pathspec = session$pathspec)$events
+      if (!is.null(report)) report(events)
       130L
     }
   )
@@ -98,7 +114,7 @@ last_error <- function(events) {
 }
 
 # Everything that happens before the first task: workers start while Python loads.
-begin_run <- function(flow, parameters, options) {
+begin_run <- function(flow, parameters, options, captured) {
   values <- run_values(flow, parameters, options)
   mode <- options$isolation %||% getOption("metaflow.isolation") %||% env_or("METAFLOW_ISOLATION", "fork")
   if (!mode %in% c("fork", "fresh")) {
@@ -111,9 +127,9 @@ begin_run <- function(flow, parameters, options) {
   staging <- tempfile("metaflow-")
   dir.create(staging)
   on.exit(unlink(staging, recursive = TRUE), add = TRUE)
-  request <- run_request(flow, values, options, staging)
+  request <- run_request(flow, values, options, staging, captured)
   started <- core_call("runs.start",
-    settings = settings_request(options[c("datastore", "datastore_root", "metadata", "max_workers", "max_num_splits", "isolation")]),
+    settings = settings_request(options[c("datastore", "datastore_root", "metadata", "max_workers", "max_num_splits", "isolation", "package_suffixes")]),
     request = request,
     worker = list(
       command = I(worker_command(mode)), environment = as.list(worker_environment()), one_task_each = mode == "fresh",
@@ -146,9 +162,8 @@ env_or <- function(name, default) {
 }
 
 # What the engine needs to know (python/metaflow_core/engine/start.py).
-run_request <- function(flow, values, options, staging) {
+run_request <- function(flow, values, options, staging, captured) {
   values <- lapply(values, function(x) x)
-  captured <- capture_code(flow)
   write_code(captured, file.path(staging, "code"))
   list(
     spec = flow_spec(flow),

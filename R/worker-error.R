@@ -20,16 +20,27 @@ error_text <- function(e) {
 trace_frames <- function(calls, functions, start) {
   named <- vapply(calls, call_name, "")
   last <- length(calls) - 1L
-  while (last > start && (named[[last]] %in% error_plumbing || is_own_function(functions[[last]]))) last <- last - 1L
-  keep <- calls[start:last]
-  keep <- keep[!vapply(functions[start:last], is_own_function, FALSE) | seq_along(keep) == 1L]
-  if (length(keep) > 60L) keep <- keep[c(1:20, (length(keep) - 39L):length(keep))]
-  lapply(keep, trace_frame)
+  while (last > start && named[[last]] %in% error_plumbing) last <- last - 1L
+  kept <- seq(start, last)
+  own <- vapply(functions[kept], is_own_function, FALSE)
+  # Of an error that we raise, the call to us is the last that the user wrote.
+  beyond <- which(own & seq_along(kept) > max(which(vapply(functions[kept], is_user_function, FALSE)), 1L))
+  if (length(beyond)) {
+    kept <- kept[seq_len(beyond[[1]])]
+    own[[beyond[[1]]]] <- FALSE
+  }
+  # The `$` that dispatched to a method of ours would be there twice.
+  own <- own[seq_along(kept)] | vapply(functions[kept], is.primitive, FALSE)
+  kept <- kept[!own | seq_along(kept) == 1L]
+  if (length(kept) > 60L) kept <- kept[c(1:20, (length(kept) - 39L):length(kept))]
+  lapply(calls[kept], trace_frame)
 }
 
 error_plumbing <- c(".handleSimpleError", "h", "signalCondition", "withRestarts", "withOneRestart", "doWithOneRestart")
 
 is_own_function <- function(f) identical(environment(f), environment(trace_frames))
+
+is_user_function <- function(f) !is.null(environment(f)) && !isNamespace(topenv(environment(f)))
 
 call_name <- function(call) {
   head <- call[[1]]
@@ -40,7 +51,16 @@ call_name <- function(call) {
 
 trace_frame <- function(call) {
   place <- source_place(attr(call, "srcref"))
-  list(call = if (is.function(call[[1]])) "" else one_line(call), file = place$file, line = place$line)
+  list(call = if (is.function(call[[1]])) "" else one_line(written_call(call)), file = place$file, line = place$line)
+}
+
+# `$.metaflow_self`(self, x) as it was written: self$x.
+written_call <- function(call) {
+  method <- regmatches(call_name(call), regexec("^([$]|[[][[])(<-)?[.]metaflow_(self|inputs?)$", call_name(call)))[[1]]
+  if (!length(method)) return(call)
+  object <- if (nzchar(method[[3]])) as.name(method[[4]]) else call[[2]]
+  read <- as.call(list(as.name(method[[2]]), object, call[[3]]))
+  if (nzchar(method[[3]])) call("<-", read, call[[length(call)]]) else read
 }
 
 source_place <- function(srcref) {

@@ -117,7 +117,7 @@ fallback_failure <- function(record) {
 
 staged_success <- function(order) {
   state <- the$task
-  if (!is.null(order$catch$var) && !order$catch$var %in% state$assigned) self_set(order$catch$var, NULL)
+  if (!is.null(order$catch_var) && !order$catch_var %in% state$assigned) self_set(order$catch_var, NULL)
   values <- mget(state$assigned, envir = state$values)
   result <- list(ok = TRUE, artifacts = values_json(write_values(values, order$dir, announce = announce_file)), carried = state$carried)
   if (!is.null(order$foreach)) result$foreach <- stage_splits(order$foreach, order$dir)
