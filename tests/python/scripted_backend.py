@@ -106,8 +106,8 @@ def succeed(order: Mapping[str, Any], count: int = 2, choice: str | None = None,
     told = json.dumps([order["position"], order["seed"], seen(order), [frame["ref"] for frame in order["stack"]]])
     carried = agreeing(order) if order.get("join") else {}
     values = {"latest": told.encode(), f"of_{order['step']}": sha(told.encode()).encode(), **values}
-    if order.get("catch"):
-        values.setdefault(order["catch"]["var"], b"NULL")
+    if order.get("catch_var"):
+        values.setdefault(order["catch_var"], b"NULL")
     result = {"ok": True, "files": {}, "carried": {name: ref for name, ref in carried.items() if name not in values}}
     result.update(pack(values))
     if "foreach" in order:

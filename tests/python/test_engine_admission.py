@@ -48,7 +48,7 @@ def test_the_warning_names_the_step_and_both_numbers():
     admission = Admission(max_workers=2, cores=4, memory_mb=8192.4)
     text = admission.excess("fit", wants(cpu=16, memory_mb=60000))
     assert text == (
-        "step 'fit' asks for 16 cores, this machine has 4 and 60000 MB of memory, this machine has 8192; its tasks run alone"
+        "step 'fit' asks for 16 cores (this machine has 4) and 60000 MB of memory (this machine has 8192 MB); its tasks run alone"
     )
 
 

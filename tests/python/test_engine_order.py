@@ -141,7 +141,7 @@ def test_an_order_says_who_and_where():
     }
     assert told["stack"] == [{"index": 1, "count": 2, "ref": "b 7 3 -"}]
     assert told["frames"] == [{"step": "start", "var": "xs", "index": 1, "count": 2, "label": "low"}]
-    assert not {"catch", "fallback", "env", "join", "foreach", "condition"} & set(told)
+    assert not {"catch", "catch_var", "fallback", "env", "join", "foreach", "condition"} & set(told)
 
 
 def test_the_steps_foreach_and_condition_are_named():
@@ -154,6 +154,7 @@ def test_the_steps_foreach_and_condition_are_named():
 def test_the_last_attempt_catches():
     policy = StepPolicy(max_attempts=3, catches=True, catch_var="e", print_exception=False)
     assert "catch" not in order(policy)
+    assert all(order(policy, attempt=attempt)["catch_var"] == "e" for attempt in range(3))
     assert "catch" not in order(policy, attempt=1)
     assert order(policy, attempt=2)["catch"] == {"var": "e", "print": False}
 

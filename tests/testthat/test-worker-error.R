@@ -59,3 +59,35 @@ test_that("a condition is kept with its class and fields, but without what carri
   expect_identical(conditionCall(slim), quote(f(1)))
   expect_lt(length(to_bytes(slim)), 5000)
 })
+
+# What a step function that fails leaves as its call stack, outermost call first.
+stack_of <- function(step, task = local_task(artifacts = list(alpha = 1), inputs = list(a = list(x = 1), b = list(x = 2)))) {
+  environment(step) <- globalenv()
+  result <- run_guarded(list(call = quote(start(self, inputs)), scope = list2env(list(start = step, self = task$self, inputs = task$inputs), parent = globalenv())))
+  vapply(result$error$frames, function(f) f$call, "")
+}
+
+test_that("the call stack holds the user's calls, down to the one that failed", {
+  expect_identical(stack_of(function(self, inputs) stop("x")), c("start(self, inputs)", "stop(\"x\")"))
+  expect_identical(stack_of(function(self, inputs) 1 + nothing), "start(self, inputs)")
+  expect_identical(stack_of(function(self, inputs) sapply(1, function(i) stop(i))), c(
+    "start(self, inputs)", "sapply(1, function(i) stop(i))", "lapply(X = X, FUN = FUN, ...)", "FUN(X[[i]], ...)", "stop(i)"
+  ))
+  expect_identical(stack_of(function(self, inputs) log("a")), "start(self, inputs)")
+  expect_identical(stack_of(function(self, inputs) match.arg("a", "b")), c("start(self, inputs)", "match.arg(\"a\", \"b\")", tail(stack_of(function(self, inputs) match.arg("a", "b")), 1)))
+})
+
+test_that("of our own functions only the call that the user wrote is shown", {
+  expect_identical(stack_of(function(self, inputs) self$alhpa), c("start(self, inputs)", "self$alhpa"))
+  expect_identical(stack_of(function(self, inputs) self[["alhpa"]]), c("start(self, inputs)", "self[[\"alhpa\"]]"))
+  expect_identical(stack_of(function(self, inputs) self$input <- 1), c("start(self, inputs)", "self$input <- 1"))
+  expect_identical(stack_of(function(self, inputs) inputs$c), c("start(self, inputs)", "inputs$c"))
+  expect_identical(stack_of(function(self, inputs) inputs$a$y), c("start(self, inputs)", "inputs$a$y"))
+  expect_identical(stack_of(function(self, inputs) merge_artifacts(self, inputs)), c("start(self, inputs)", "merge_artifacts(self, inputs)"))
+  expect_identical(stack_of(function(self, inputs) unlist(gather_inputs(inputs, "y"))), c(
+    "start(self, inputs)", "unlist(gather_inputs(inputs, \"y\"))", "gather_inputs(inputs, \"y\")"
+  ))
+  expect_identical(stack_of(function(self, inputs) lapply(inputs, function(i) i$y)), c(
+    "start(self, inputs)", "lapply(inputs, function(i) i$y)", "FUN(X[[i]], ...)", "i$y"
+  ))
+})

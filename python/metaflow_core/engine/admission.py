@@ -51,9 +51,9 @@ class Admission:
         cpu, memory = _wish(policy)
         wants = []
         if cpu > self._cores:
-            wants.append(f"{cpu:g} cores, this machine has {self._cores:g}")
+            wants.append(f"{cpu:g} cores (this machine has {self._cores:g})")
         if memory > self._memory_mb:
-            wants.append(f"{memory:g} MB of memory, this machine has {self._memory_mb:.0f}")
+            wants.append(f"{memory:.0f} MB of memory (this machine has {self._memory_mb:.0f} MB)")
         return f"step '{step}' asks for {' and '.join(wants)}; its tasks run alone" if wants else None
 
 

@@ -30,7 +30,7 @@ def oom_kills() -> int:
 def vanished(folder: str, exit_status: Any, timed_out_after: float | None, oom_before: int) -> dict[str, Any]:
     """An error record {"classes", "message", "call", "cause", "frames"} for a task that left no result."""
     if timed_out_after is not None:
-        return _record("timeout", f"The step ran longer than its limit of {timed_out_after:g} seconds and was killed.", "metaflow_timeout_error")
+        return _record("timeout", f"The step ran longer than its limit of {timed_out_after:.15g} seconds and was killed.", "metaflow_timeout_error")
     if os.path.exists(os.path.join(folder, "quit")):
         return _record("quit", "The step ended its R process with quit(). Return from the step function instead.", "metaflow_quit_error")
     fault = _fault(os.path.join(folder, "stderr.log"))

@@ -38,6 +38,9 @@ def task_order(task: Task, step: PlannedStep, folder: str, seed: int, named_inpu
         order["condition"] = step.condition
     if policy.env:
         order["env"] = dict(policy.env)
+    if policy.catch_var is not None:
+        # Every attempt that ends well leaves the variable too, as null; only the last one may fill it.
+        order["catch_var"] = policy.catch_var
     if policy.catches and (task.fallback is not None or task.attempt + 1 >= policy.max_attempts):
         order["catch"] = {"var": policy.catch_var, "print": policy.print_exception}
     if task.fallback is not None:
