@@ -229,9 +229,11 @@ start_workers <- function(mode, max_workers) {
   count <- min(as.integer(max_workers %||% default_workers()), default_workers())
   lapply(seq_len(max(1L, count)), function(i) {
     command <- worker_command(mode)
-    processx::process$new(command[[1]], command[-1],
-      stdin = "|", stdout = "|", stderr = NULL, env = c("current", worker_environment()), cleanup = FALSE
+    mark <- sprintf("%d-%d-%.0f", Sys.getpid(), i, as.numeric(Sys.time()) * 1e6)
+    process <- processx::process$new(command[[1]], command[-1],
+      stdin = "|", stdout = "|", stderr = NULL, env = c("current", worker_environment(mark)), cleanup = FALSE
     )
+    list(process = process, mark = mark)
   })
 }
 
@@ -243,15 +245,16 @@ default_workers <- function() {
 # The core reads and writes the pipes by their descriptors: it lives in this process.
 worker_ends <- function(worker) {
   list(
-    pid = worker$get_pid(),
-    stdin = processx::conn_get_fileno(worker$get_input_connection()),
-    stdout = processx::conn_get_fileno(worker$get_output_connection())
+    pid = worker$process$get_pid(),
+    stdin = processx::conn_get_fileno(worker$process$get_input_connection()),
+    stdout = processx::conn_get_fileno(worker$process$get_output_connection()),
+    mark = worker$mark
   )
 }
 
 close_worker <- function(worker) {
-  close(worker$get_input_connection())
-  close(worker$get_output_connection())
+  close(worker$process$get_input_connection())
+  close(worker$process$get_output_connection())
 }
 
 # --- what a run returns --------------------------------------------------------------------------

@@ -53,11 +53,12 @@ worker_command <- function(mode = "fork", root = package_library()) {
 # Where this package is installed; a worker must load the same one.
 package_library <- function() dirname(system.file(package = "metaflow"))
 
-# What a worker inherits besides the environment of the session.
-worker_environment <- function() {
+# What a worker inherits besides the environment of the session. `mark` is its own: it tells what a
+# task has started, wherever that went (python/metaflow_core/backends/process_tree.py).
+worker_environment <- function(mark = "1") {
   c(
     R_LIBS = paste(unique(c(package_library(), .libPaths())), collapse = .Platform$path.sep),
-    METAFLOW_WORKER = "1"
+    METAFLOW_WORKER = mark
   )
 }
 

@@ -2,11 +2,12 @@
 
 An order's "do" says what to do with the task: end, vanish, die (by a signal), exit (with a status), quit (the worker
 ends without a word), sleep (for ever), children (start some, then sleep), daemon (start one that lives on in a session
-of its own and holds the pipe, then sleep). What the worker was told goes to the file "told" of its order.
+of its own and holds the pipe, then sleep), shell daemon (the same by a shell). What the worker was told goes to the file "told" of its order.
 """
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -51,6 +52,9 @@ def perform(order):
         if what == "children":
             subprocess.Popen(SLEEP, stdout=subprocess.DEVNULL)
             subprocess.Popen(SLEEP, stdout=subprocess.DEVNULL, start_new_session=True)
+        if what == "shell daemon":
+            program = " ".join(shlex.quote(word) for word in SLEEP)
+            subprocess.run(f"setsid {program} >/dev/null &", shell=True, check=True)
         if what == "daemon" and os.fork() == 0:
             os.setsid()
             if os.fork() == 0:

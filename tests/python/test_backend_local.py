@@ -40,7 +40,7 @@ def backend():
 
     def make(slots=2, mode="fork", **init):
         command = [sys.executable, "-S", WORKER, mode]
-        made.append(LocalBackend(command, {"METAFLOW_WORKER": "1"}, init, slots, one_task_each=mode == "fresh"))
+        made.append(LocalBackend(command, {"ADDED": "1"}, init, slots, one_task_each=mode == "fresh"))
         return made[-1]
 
     yield make
@@ -161,7 +161,8 @@ def test_workers_have_the_environment_and_their_own_additions_and_the_working_di
     submit(backend, "1", "env")
     finish(backend, 1)
     told = json.loads(Path("told-1").read_text())
-    assert (told["environment"]["SOMETHING"], told["environment"]["METAFLOW_WORKER"]) == ("set by the user", "1")
+    assert (told["environment"]["SOMETHING"], told["environment"]["ADDED"]) == ("set by the user", "1")
+    assert told["environment"]["METAFLOW_WORKER"]
     assert told["cwd"] == os.getcwd()
 
 
@@ -304,6 +305,16 @@ def test_a_daemon_that_holds_the_pipe_does_not_hold_up_the_report(backend):
     assert finish(backend, 1)["2"].finished is True
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="only Linux tells the environment of a process")
+def test_cancel_kills_daemons_too(backend):
+    backend = backend(slots=1)
+    submit(backend, "1", "shell daemon")
+    wait_running(backend, "1")
+    wait_until(lambda: numbers("pid-"))
+    backend.cancel("1")
+    wait_until(lambda: not any(alive(pid) for pid in numbers("pid-")))
+
+
 # -- closing
 
 
@@ -370,10 +381,11 @@ def test_no_zombie_is_left(backend):
 def adopted(backend):
     """A backend with a worker that was started before it, and that worker's process."""
     process = subprocess.Popen(
-        [sys.executable, "-S", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-S", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        env={**os.environ, "METAFLOW_WORKER": "its own"},
     )
     made = backend(slots=1)
-    made.adopt(process.pid, process.stdin.fileno(), process.stdout.fileno())
+    made.adopt(process.pid, process.stdin.fileno(), process.stdout.fileno(), "its own")
     process.stdin.close()
     process.stdout.close()
     yield made, process

@@ -18,14 +18,17 @@ from .process_tree import kill_tree
 
 __all__ = ["LocalBackend"]
 
+MARK = "METAFLOW_WORKER"
 _CHUNK = 1 << 16
 
 
 class _Worker:
-    """One R process and the two ends of its pipes. `task` is the key of what it works on."""
+    """One R process and the two ends of its pipes. `task` is the key of what it works on, `mark` what is in the
+    environment of this worker, and of all that it starts, only."""
 
-    def __init__(self, pid: int, stdin: int, stdout: int, process: Any = None) -> None:
+    def __init__(self, pid: int, stdin: int, stdout: int, mark: str, process: Any = None) -> None:
         self.pid = pid
+        self.mark = mark
         # Whoever made the pipes may have made them non-blocking; a long order must get through whole.
         os.set_blocking(stdin, True)
         self.stdin = stdin
@@ -54,6 +57,10 @@ class _Worker:
                 os.close(handle)
             except OSError:
                 pass
+
+    def kill(self) -> None:
+        """Everything it started dies with it, whatever became of it."""
+        kill_tree(self.pid, f"{MARK}={self.mark}")
 
     def exit_status(self) -> Any:
         if self.process is None:
@@ -115,7 +122,7 @@ class LocalBackend:
         worker = self._by_task.get(key)
         if worker is not None:
             # The end of its output may never come: a daemon that the task left can hold the pipe open.
-            kill_tree(worker.pid)
+            worker.kill()
             self._forget(worker)
             worker.exit_status()
         elif any(waiting == key for waiting, _ in self._waiting):
@@ -130,16 +137,17 @@ class LocalBackend:
         for worker in list(self._workers):
             # An idle worker ends by itself at the end of its input; one that is still starting would first go on.
             if worker.task is not None or not worker.ready:
-                kill_tree(worker.pid)
+                worker.kill()
                 worker.exit_status()
             self._forget(worker)
         self._selector.close()
 
     # -- workers
 
-    def adopt(self, pid: int, stdin: int, stdout: int) -> None:
-        """Take over a worker that somebody else started, by the descriptors of its pipes (duplicated here)."""
-        self._enlist(_Worker(pid, os.dup(stdin), os.dup(stdout)))
+    def adopt(self, pid: int, stdin: int, stdout: int, mark: str) -> None:
+        """Take over a worker that somebody else started, by the descriptors of its pipes (duplicated here). `mark` is
+        the value of METAFLOW_WORKER that it alone was started with."""
+        self._enlist(_Worker(pid, os.dup(stdin), os.dup(stdout), mark))
 
     def _start_as_needed(self) -> None:
         idle_or_starting = sum(1 for worker in self._workers if worker.task is None)
@@ -149,13 +157,14 @@ class LocalBackend:
     def _start(self) -> None:
         import subprocess  # most runs are served by the workers they adopted
 
+        mark = f"{os.getpid()}-{os.urandom(6).hex()}"
         try:
             process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_environment(self._environment),
+                env=_environment({**self._environment, MARK: mark}),
                 cwd=self._cwd,
                 start_new_session=True,
             )
@@ -165,7 +174,7 @@ class LocalBackend:
         stdin, stdout = os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno())
         process.stdin.close()
         process.stdout.close()
-        self._enlist(_Worker(process.pid, stdin, stdout, process))
+        self._enlist(_Worker(process.pid, stdin, stdout, mark, process))
 
     def _enlist(self, worker: _Worker) -> None:
         self._workers.add(worker)
@@ -204,7 +213,7 @@ class LocalBackend:
         worker.task = None
         if not finished:
             # The task's process died; what it had started should not live on without it.
-            kill_tree(worker.pid)
+            worker.kill()
             self._forget(worker)
             worker.exit_status()
             self._start_as_needed()
@@ -216,7 +225,7 @@ class LocalBackend:
         task = worker.task
         self._forget(worker)
         # What its task started should not live on without it.
-        kill_tree(worker.pid)
+        worker.kill()
         if task is not None:
             reports.append(Report("ended", task, finished=False, exit=worker.exit_status()))
         elif not worker.ready:

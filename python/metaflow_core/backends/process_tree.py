@@ -1,4 +1,4 @@
-"""Kills a process with everything it started, also what left its process group."""
+"""Kills a process with everything it started, also what left its process group and its session."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import signal
 __all__ = ["kill_tree"]
 
 
-def kill_tree(pid: int) -> None:
-    """SIGKILL for the process group of `pid` and for all its descendants. A process that is gone is fine."""
-    found = _descendants(pid)
+def kill_tree(pid: int, mark: str | None = None) -> None:
+    """SIGKILL for the process group of `pid` and for all its descendants. A process that is gone is fine.
+
+    `mark` is an entry of its environment ("NAME=value") that no other process has: where the system tells (Linux),
+    it finds those, too, whose parent is gone and who have a session of their own, as daemons do.
+    """
+    found = _family(pid, mark)
     # Stopped first, a process cannot start another one between the look and the kill.
     for member in (pid, *found):
         _signal(member, signal.SIGSTOP)
-    for member in set(found) | set(_descendants(pid)):
+    for member in found | _family(pid, mark):
         _signal(member, signal.SIGKILL)
     try:
         os.killpg(pid, signal.SIGKILL)
@@ -28,6 +32,23 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def _family(pid: int, mark: str | None) -> set[int]:
+    return set(_descendants(pid)) | set(_marked(mark) if mark else ())
+
+
+def _marked(mark: str) -> list[int]:
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    if mark.encode() in file.read().split(b"\0"):
+                        found.append(int(name))
+            except OSError:
+                continue  # gone, or somebody else's
+    return found
 
 
 def _descendants(pid: int) -> list[int]:

@@ -25,7 +25,7 @@ def start(settings: dict[str, Any], request: dict[str, Any], worker: dict[str, A
             worker["command"], worker["environment"], init, slots, cwd=request.get("cwd"), one_task_each=worker["one_task_each"]
         )
         for process in worker.get("started") or ():
-            backend.adopt(process["pid"], process["stdin"], process["stdout"])
+            backend.adopt(process["pid"], process["stdin"], process["stdout"], process["mark"])
         return backend
 
     loop = begin_run(store_of(loaded), loaded, request, make_backend)
