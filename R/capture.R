@@ -18,6 +18,7 @@ capture_code <- function(flow) {
     functions = lapply(functions, place_in_source, index = index),
     globals = lapply(globals, place_functions, index = index),
     packages = attached_packages(),
+    rng = RNGkind(),
     reached = reached
   )
   warn_large(captured)

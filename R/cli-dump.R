@@ -42,7 +42,7 @@ dump_task <- function(task, include, most) {
     if (record$size > most) {
       cat(about, " (not shown)\n", sep = "")
     } else {
-      shown <- utils::capture.output(utils::str(task$artifact(name), give.head = TRUE, max.level = 2L, vec.len = 4L))
+      shown <- utils::capture.output(utils::str(task$artifact(name), give.head = TRUE, max.level = 2L, vec.len = 4L, list.len = 20L))
       cat(about, "\n", paste0("    ", shown, "\n"), sep = "")
     }
   }

@@ -77,7 +77,8 @@ draw_arrow <- function(boxes, from, to, half, tall) {
   a <- boxes[match(from, boxes$name), ]
   b <- boxes[match(to, boxes$name), ]
   if (from == to) {
-    graphics::curve(b$y + tall + 0.18 - 4 * (x - b$x)^2, b$x - 0.2, b$x + 0.2, add = TRUE, col = "grey45")
+    across <- seq(-0.2, 0.2, length.out = 25)
+    graphics::lines(b$x + across, b$y + tall + 0.18 - 4 * across^2, col = "grey45")
     return(invisible())
   }
   graphics::arrows(a$x + half, a$y, b$x - half, b$y, length = 0.08, col = "grey45")

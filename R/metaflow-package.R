@@ -4,9 +4,10 @@
 #' at everything it ever produced. Start with [metaflow()], [step()] and
 #' [run()]; browse results with [mf_client()].
 #'
+#' @name metaflow-package
 #' @keywords internal
 #' @importFrom magrittr %>%
-"_PACKAGE"
+NULL
 
 # All mutable state of the package, in one visible place.
 #   task       what the step that runs in this process sees (NULL outside a task)

@@ -30,7 +30,7 @@ terminal_reporter <- function(flow, session) {
     if (length(last)) {
       drawn <<- 0L
       mark <- if (last[[1]]$status == "completed") cli::col_green(cli::symbol$tick) else cli::col_red(cli::symbol$cross)
-      cat(mark, " ", paste(finished_text(last[[1]]), collapse = "\n  "), "\n", sep = "")
+      cat(mark, " ", session$pathspec, ": ", paste(finished_text(last[[1]]), collapse = "\n  "), "\n", sep = "")
     }
   }
 }

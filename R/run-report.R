@@ -82,6 +82,7 @@ new_step_counts <- function(flow) {
   steps <- names(flow$steps)
   table <- matrix(0L, length(steps), 5L, dimnames = list(steps, c("started", "done", "failed", "retried", "cloned")))
   seconds <- stats::setNames(numeric(length(steps)), steps)
+  began <- stats::setNames(rep(NA_real_, length(steps)), steps)
   unsaid <- character()
   total <- stats::setNames(integer(length(steps)), steps)
   bump <- function(step, column, by = 1L) table[step, column] <<- table[step, column] + as.integer(by)
@@ -89,10 +90,14 @@ new_step_counts <- function(flow) {
     count = function(event) {
       step <- event$step
       switch(event$event,
-        started = bump(step, if (event$attempt == 0L) "started" else "retried"),
+        started = {
+          bump(step, if (event$attempt == 0L) "started" else "retried")
+          if (is.na(began[[step]])) began[[step]] <<- as.numeric(Sys.time())
+        },
         done = {
           bump(step, "done")
-          seconds[[step]] <<- seconds[[step]] + (event$seconds %||% 0)
+          # From the first task's start to the last one's end; a task that is alone knows it better.
+          seconds[[step]] <<- if (total[[step]] > 1L) as.numeric(Sys.time()) - began[[step]] else event$seconds %||% 0
           if (table[step, "done"] > named_tasks) unsaid <<- union(unsaid, step)
         },
         failed = if (!isTRUE(event$will_retry)) bump(step, "failed"),

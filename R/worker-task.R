@@ -41,7 +41,7 @@ perform_task <- function(order) {
 call_step <- function(order) {
   if (!is.null(order$fallback)) return(fallback_failure(order$fallback))
   code <- the$worker$code
-  set.seed(order$seed, kind = "L'Ecuyer-CMRG")
+  seed_task(order$seed, code$rng)
   enter_code(code)
   self <- new_self()
   inputs <- if (isTRUE(order$join)) new_inputs(the$task)
@@ -59,6 +59,13 @@ step_call <- function(name, step_function, self, inputs) {
   functions <- list2env(stats::setNames(list(step_function), name), parent = baseenv())
   scope <- list2env(list(self = self, inputs = inputs), parent = functions)
   list(call = as.call(c(as.name(name), step_arguments(step_function, is.null(inputs)))), scope = scope)
+}
+
+# The generators are those of the session that built the flow, so that set.seed(42) in a step gives the
+# numbers that it gives there.
+seed_task <- function(seed, kinds) {
+  # R warns of the sampling of before R 3.6; whoever chose it knows.
+  suppressWarnings(set.seed(seed, kind = kinds[[1]], normal.kind = kinds[[2]], sample.kind = kinds[[3]]))
 }
 
 # A step may take fewer arguments than there are: function() is fine.

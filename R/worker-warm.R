@@ -11,7 +11,7 @@ warm_up <- function() {
   bytes <- write_values(list(x = 1), folder)$x
   the$worker <- list(
     blobs = folder, parameters = list(), current = list(flow_name = "", run_id = ""),
-    code = list(functions = list(warm = function(self) self$y <- self$input), late_packages = character())
+    code = list(functions = list(warm = function(self) self$y <- self$input), late_packages = character(), rng = RNGkind())
   )
   dir.create(file.path(folder, "pa"))
   file.copy(file.path(folder, "pack"), file.path(folder, "pa", "pack"))
