@@ -73,3 +73,14 @@ run_flow_well <- function(folder, ...) {
   if (done$status != 0L) stop("The flow failed with status ", done$status, ":\n", done$stdout, done$stderr)
   done
 }
+
+# Is a process dead? One that was killed a moment ago, and that nobody has waited for yet, is.
+is_gone <- function(pid, seconds = 10) {
+  until <- Sys.time() + seconds
+  repeat {
+    stat <- tryCatch(suppressWarnings(readLines(file.path("/proc", pid, "stat"))), error = function(e) character())
+    if (!tools::pskill(pid, 0L) || any(grepl(") Z ", stat, fixed = TRUE))) return(TRUE)
+    if (Sys.time() > until) return(FALSE)
+    Sys.sleep(0.05)
+  }
+}

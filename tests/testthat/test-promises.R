@@ -131,9 +131,9 @@ test_that("timeout(seconds = 2) ends a busy loop, compiled code and system(), wi
   expect_length(run$artifact("survivors"), 0)
   for (step in c("loop", "compiled", "shell")) {
     pid <- as.integer(sub("pid ", "", grep("^pid", step_client$new(file.path("SlowFlow/1", step))$a_task$stdout, value = TRUE)))
-    for (one in pid) expect_false(tools::pskill(one, 0L), info = step)
+    for (one in pid) expect_true(is_gone(one), info = step)
   }
-  expect_false(tools::pskill(as.integer(readLines(file.path(folder, "shell.pid"))), 0L))
+  expect_true(is_gone(as.integer(readLines(file.path(folder, "shell.pid")))))
 })
 
 test_that("foreach over one value, over a data frame, over nothing", {
