@@ -24,7 +24,7 @@ flow_help <- function(flow) {
   script <- basename(flow$script %||% "flow.R")
   entries <- commands()
   c(
-    sprintf("%s: %d steps. Usage: Rscript %s [COMMAND] [OPTIONS]", flow$name, length(flow$steps), script),
+    sprintf("%s: %s. Usage: Rscript %s [COMMAND] [OPTIONS]", flow$name, count_of(length(flow$steps), "step"), script),
     "", "Commands:",
     sprintf("  %-9s %s", names(entries), vapply(entries, function(e) e$about, "")),
     if (length(flow$parameters)) c("", "Parameters (of run):", parameter_lines(flow)),
@@ -37,7 +37,8 @@ command_help <- function(flow, name) {
   script <- basename(flow$script %||% "flow.R")
   labels <- vapply(entry$options, option_label, "")
   c(
-    sprintf("Rscript %s %s %s[OPTIONS]: %s", script, name, if (nzchar(entry$words)) paste0(entry$words, " ") else "", entry$about),
+    sprintf("%s: %s.", name, entry$about),
+    sprintf("Usage: Rscript %s %s %s[OPTIONS]", script, name, if (nzchar(entry$words)) paste0(entry$words, " ") else ""),
     if (entry$parameters && length(flow$parameters)) c("", "Parameters:", parameter_lines(flow)),
     "", "Options:",
     sprintf("  %s  %s", format(labels), vapply(entry$options, function(o) o$about, ""))

@@ -40,7 +40,7 @@ typed_numbers <- function(options) {
   for (name in intersect(names(options), c("max_workers", "max_num_splits", "seed"))) {
     number <- suppressWarnings(as.numeric(options[[name]]))
     least <- if (name == "seed") -.Machine$integer.max else 1
-    if (is.na(number) || number != trunc(number) || number < least) {
+    if (!is.finite(number) || number != trunc(number) || number < least) {
       usage_error(sprintf("Option '--%s' must be a whole number%s, not '%s'.", gsub("_", "-", name),
         if (name == "seed") "" else " from 1", options[[name]]))
     }

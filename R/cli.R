@@ -71,16 +71,19 @@ parse_command <- function(flow, arguments) {
   parsed <- list(command = command$name, words = character(), options = list(), parameters = list())
   i <- 1L
   while (i <= length(arguments)) {
-    word <- arguments[[i]]
+    word <- if (arguments[[i]] == "-h") "--help" else arguments[[i]]
     if (!startsWith(word, "--") || word == "--") {
-      if (grepl("^-[A-Za-z]$", word)) usage_error(sprintf("Unknown option '%s'.", word), short_option_hint(word))
+      if (grepl("^-[A-Za-z]$", word)) usage_error(sprintf("Unknown option '%s'.", word), "Options begin with two dashes.")
       parsed$words <- c(parsed$words, word)
       i <- i + 1L
       next
     }
     name <- sub("=.*$", "", substring(word, 3L))
-    option <- match_option(name, accepted, command$name)
+    option <- match_option(name, accepted, command$name, flow)
     if (grepl("=", word, fixed = TRUE)) {
+      if (option$kind == "flag" && !isTRUE(option$parameter)) {
+        usage_error(sprintf("Option '--%s' takes no value.", name), sprintf("Write --%s alone, or leave it out.", name))
+      }
       value <- sub("^[^=]*=", "", word)
       i <- i + 1L
     } else if (option$kind == "flag") {
@@ -94,7 +97,8 @@ parse_command <- function(flow, arguments) {
     parsed <- record_option(parsed, option, value)
   }
   if (command$name %in% c("run", "show", "check", "list", "version") && length(parsed$words)) {
-    usage_error(sprintf("Unknown word '%s' after '%s'.", parsed$words[[1]], command$name), did_you_mean(parsed$words[[1]], names(commands())))
+    usage_error(sprintf("Unknown word '%s' after '%s'.", parsed$words[[1]], command$name),
+      did_you_mean(parsed$words[[1]], names(commands())) %||% sprintf("'%s' takes options only, as --help.", command$name))
   }
   parsed
 }
@@ -135,11 +139,14 @@ accepted_options <- function(flow, command) {
   accepted
 }
 
-match_option <- function(name, accepted, command) {
+match_option <- function(name, accepted, command, flow) {
   if (!is.null(accepted[[name]])) return(accepted[[name]])
   same <- gsub("-", "_", names(accepted)) == gsub("-", "_", name)
   if (any(same)) return(accepted[[which(same)[[1]]]])
   shown <- gsub("_", "-", names(accepted))
+  if (command == "resume" && any(gsub("-", "_", names(flow$parameters)) == gsub("-", "_", name))) {
+    usage_error(sprintf("'--%s' cannot be given to 'resume'.", name), "A resumed run has the parameters of its origin. Use run to change them.")
+  }
   near <- nearest(gsub("_", "-", name), shown)
   usage_error(sprintf("Unknown option '--%s' of '%s'.", name, command),
     if (is.null(near)) sprintf("Rscript flow.R %s --help shows what there is.", command) else sprintf("Did you mean '--%s'?", near))
@@ -157,8 +164,6 @@ record_option <- function(parsed, option, value) {
 }
 
 usage_error <- function(message, hint = NULL) mf_abort(message, "metaflow_usage_error", hint)
-
-short_option_hint <- function(word) if (word == "-h") "Write --help." else "Options begin with two dashes."
 
 # A pathspec as typed: the flow's name may be left out.
 typed_pathspec <- function(flow, text, parts, what) {
