@@ -35,4 +35,4 @@ def r_flow(tmp_path):
     left = {pid: line for flow in made for pid, line in flow.processes().items()}
     for flow in made:
         flow.kill_all()
-    assert not left
+    assert not left, "these were left running"

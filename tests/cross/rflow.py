@@ -150,7 +150,9 @@ class RFlow:
         """Files in the datastore that a run that is over should have tidied away."""
         kept = {"task.json", "run.json", "status.json", "tags.json", "stdout.log", "stderr.log"}
         files = (path for path in (self.root / "flows").rglob("*") if path.is_file())
-        return sorted(str(path.relative_to(self.root)) for path in files if path.name not in kept)
+        return sorted(
+            str(path.relative_to(self.root)) for path in files if path.name not in kept and path.parent.name != "_tasks"
+        )
 
 
 def wait_until(condition, seconds: float = 30, explain=lambda: "") -> None:
