@@ -46,13 +46,14 @@ class FollowedFile(threading.Thread):
         file = None
         try:
             while self._size is None or seen < self._size:
+                complete = self._size is not None  # asked before the read: then what it finds is all there is
                 if file is None:
                     file = self._open()
                 count = file.readinto(buffer) if file is not None else 0
                 if count:
                     digest.update(view[:count])
                     seen += count
-                elif self._size is not None:
+                elif complete:
                     return  # shorter than it was said to be
                 else:
                     self._told.wait(_PAUSE_SECONDS)

@@ -52,6 +52,10 @@ class _Attempt:
     shown: bool = False
     followed: dict[str, FollowedFile] = field(default_factory=dict)
 
+    def unfollow(self) -> None:
+        for file in self.followed.values():
+            file.abandon()
+
 
 class RunLoop:
     """One run. `record` is its run.json, whose id is claimed; `backend` starts its tasks."""
@@ -77,8 +81,8 @@ class RunLoop:
         self._error: Any = None
         self._changed: set[str] = set()
         self._batches = 0
-        # Every committed record, written once more as one file at the end (store/batches.py).
-        self._records: list[dict[str, Any]] = []
+        # Every committed record as it was written; at the end, once more in one file (store/batches.py).
+        self._records: list[bytes] = []
         self._oom_kills = oom_kills()
         self._index_failed = False
         self._claimed_folders = store.storage.local_path(f"flows/{self.flow}/{self.run}")
@@ -135,6 +139,7 @@ class RunLoop:
         if not self._finished:
             for key, attempt in list(self._attempts.items()):
                 self._backend.cancel(key)
+                attempt.unfollow()
                 self._show(attempt, everything=True)
                 self._row(attempt.task, "failed", cause="interrupted")
             self._attempts.clear()
@@ -157,12 +162,12 @@ class RunLoop:
             self._complete_record(task, outcome, record)
             records.append(record)
         try:
-            self._store.runs.batches.commit(self.flow, self.run, self._batches, records)
+            lines = self._store.runs.batches.commit(self.flow, self.run, self._batches, records)
         except (MetaflowError, OSError) as problem:
             self._cannot_commit(items[0][0], problem)
             return
         self._batches += 1
-        self._records += records
+        self._records += lines
         steps: dict[str, int] = {}
         for (task, outcome), record in zip(items, records):
             self.scheduler.succeeded(task, outcome)
@@ -242,6 +247,7 @@ class RunLoop:
     def _end(self, attempt: _Attempt, result: dict[str, Any]) -> None:
         task = attempt.task
         kept = store_staged(self._store.blobs, attempt.folder, result, attempt.followed)
+        attempt.unfollow()
         record = attempt_record(self.flow, self.run, task, result, kept, bool(result["ok"]))
         record["seed"] = task_seed(self._record["seed"], task.position)
         if result["ok"]:
@@ -265,8 +271,7 @@ class RunLoop:
         task, error = attempt.task, record["error"]
         number = task.attempt
         record["logs"] = self._store.logs.sizes(self.flow, self.run, task.step, task.id, number)
-        self._store.tasks.commit_task(record)
-        self._records.append(record)
+        self._records.append(self._store.tasks.commit_task(record))
         discard_staged(attempt.folder)
         now = time.monotonic()
         again = self.scheduler.failed(task, Failure(error["cause"], error), now)
@@ -287,8 +292,7 @@ class RunLoop:
         """A task is done when its record is in the store; only then the scheduler is told."""
         self._complete_record(task, outcome, record)
         record["logs"] = self._store.logs.sizes(self.flow, self.run, task.step, task.id, task.attempt)
-        self._store.tasks.commit_task(record)
-        self._records.append(record)
+        self._records.append(self._store.tasks.commit_task(record))
         discard_staged(attempt.folder)
 
     def _complete_record(self, task: Task, outcome: Outcome, record: dict[str, Any]) -> None:

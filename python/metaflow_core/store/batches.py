@@ -27,13 +27,16 @@ class TaskBatches:
         # Batches are never changed, only added. The last run that was asked for is remembered.
         self._known: tuple[Any, dict[Place, Record]] | None = None
 
-    def commit(self, flow: str, run: str, number: int, records: list[Record]) -> None:
-        """Commit these records at once, as batch `number` of the run."""
-        self._write(layout.batch_key(flow, run, str(number)), records)
+    def commit(self, flow: str, run: str, number: int, records: list[Record]) -> list[bytes]:
+        """Commit these records at once, as batch `number` of the run; returns them as they were written."""
+        key = layout.batch_key(flow, run, str(number))
+        lines = [encode(record, key) for record in records]
+        self._write(key, lines)
+        return lines
 
-    def complete(self, flow: str, run: str, records: list[Record]) -> None:
-        """The run has ended, and these are all its records."""
-        self._write(layout.batch_key(flow, run, layout.ALL_TASKS), records)
+    def complete(self, flow: str, run: str, lines: list[bytes]) -> None:
+        """The run has ended, and these are all its records, as they were written when they were committed."""
+        self._write(layout.batch_key(flow, run, layout.ALL_TASKS), lines)
 
     def reopen(self, flow: str, run: str) -> None:
         """More will be committed in a run that has ended: its records are to be read one by one again."""
@@ -61,8 +64,8 @@ class TaskBatches:
         except NotFound:
             return None
 
-    def _write(self, key: str, records: list[Record]) -> None:
-        self._storage.write(key, b"".join(encode(record, key) + b"\n" for record in records))
+    def _write(self, key: str, lines: list[bytes]) -> None:
+        self._storage.write(key, b"".join(line + b"\n" for line in lines))
 
 
 def _records(data: bytes, key: str) -> list[Record]:

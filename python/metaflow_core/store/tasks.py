@@ -33,8 +33,9 @@ class TaskStore:
 
     # -- committing
 
-    def commit_task(self, record: Record) -> None:
-        """Commit an attempt. StoreConflict when it was committed before with another content."""
+    def commit_task(self, record: Record) -> bytes:
+        """Commit an attempt; returns the record as it was written. StoreConflict when it was committed before with
+        another content."""
         key = layout.task_key(record["flow"], record["run"], record["step"], record["task"], record["attempt"])
         data = encode(record, key)
         if not self._storage.create(key, data) and self._storage.read(key) != data:
@@ -43,6 +44,7 @@ class TaskStore:
                 hint="Another process runs the same task. A finished attempt is never replaced.",
                 data={"key": key},
             )
+        return data
 
     # -- reading
 
