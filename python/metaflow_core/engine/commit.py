@@ -42,15 +42,7 @@ def attempt_record(
         "ok": ok,
         "inherits": None,
         "artifacts": dict(kept.get("artifacts") or {}),
-        "splits": _splits(task, kept.get("splits")),
-        "choice": result.get("condition"),
-        "origin": None,
-        "started_at": result.get("started_at"),
-        "finished_at": result.get("finished_at"),
-        "seed": result.get("seed"),
-        "usage": result.get("usage"),
-        "caught": result.get("caught"),
-        "error": _error(result.get("error"), kept.get("condition")),
+        **_left(result, kept),
     }
 
 
@@ -85,10 +77,21 @@ def adopted_record(
     return {
         "format": 1, "flow": flow, "run": run, "step": step, "task": task, "attempt": attempt,
         "position": result["position"], "parents": result["parents"], "stack": result.get("frames") or [],
-        "ok": True, "inherits": inherits, "artifacts": own, "removed": [], "splits": kept["splits"],
-        "choice": result.get("condition"), "origin": None, "started_at": result.get("started_at"),
-        "finished_at": result.get("finished_at"), "seed": result.get("seed"), "usage": result.get("usage"),
-        "caught": result.get("caught"), "error": result.get("error"), "adopted": True, "logs": None,
+        "removed": [], "ok": True, "inherits": inherits, "artifacts": own, **_left(result, kept),
+        "adopted": True, "logs": store.logs.sizes(flow, run, step, task, attempt),
+    }
+
+
+def _left(result: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What the worker left, but for its artifacts."""
+    same = ("started_at", "finished_at", "seed", "usage", "caught")
+    error = result.get("error")
+    return {
+        "splits": kept.get("splits"),
+        "choice": result.get("condition"),
+        "origin": None,
+        "error": None if error is None else {**error, "condition": kept.get("condition")},
+        **{field: result.get(field) for field in same},
     }
 
 
@@ -102,13 +105,3 @@ def _place(flow: str, run: str, task: Task) -> dict[str, Any]:
 
 def frames(stack: tuple[Frame, ...]) -> list[dict[str, Any]]:
     return [frame.to_dict() for frame in stack]
-
-
-def _splits(task: Task, splits: Any) -> Any:
-    return splits
-
-
-def _error(error: Any, condition: Any) -> Any:
-    if error is None:
-        return None
-    return {**error, "condition": condition}
