@@ -49,8 +49,9 @@ RunHandle <- R6::R6Class("metaflow_run_handle",
 )
 
 start_background_run <- function(flow, given) {
-  folder <- tempfile("metaflow-run-", tmpdir = dirname(tempdir()))
-  dir.create(folder)
+  # Not in the session's temporary folder: the run outlives the session.
+  folder <- tempfile("run-", tmpdir = tools::R_user_dir("metaflow", "cache"))
+  dir.create(folder, recursive = TRUE)
   job <- list(
     flow = flow, captured = capture_code(flow), given = given[names(given) != "wait"],
     namespace = the$namespace, metadata = the$metadata, options = metaflow_options(), folder = folder

@@ -242,6 +242,10 @@ test_that("a flow runs in a read-only folder, and writes nothing beside the scri
   ')
   place <- withr::local_tempdir()
   file.copy(script, place)
+  # R CMD check installs into a folder that only its own user can enter.
+  library <- withr::local_tempdir()
+  file.copy(system.file(package = "metaflow"), library, recursive = TRUE)
+  Sys.chmod(library, "0755")
   elsewhere <- withr::local_tempdir()
   command <- c(file.path(R.home("bin"), "Rscript"), "flow.R")
   if (identical(Sys.info()[["effective_user"]], "root")) {
@@ -256,7 +260,8 @@ test_that("a flow runs in a read-only folder, and writes nothing beside the scri
   withr::defer(Sys.chmod(place, "0755"))
   done <- withr::with_envvar(
     c(
-      TESTTHAT = NA, HOME = elsewhere, TMPDIR = elsewhere, METAFLOW_DATASTORE_ROOT = file.path(elsewhere, "store"),
+      TESTTHAT = NA, HOME = elsewhere, TMPDIR = elsewhere, R_LIBS = paste(c(library, .libPaths()), collapse = ":"),
+      METAFLOW_DATASTORE_ROOT = file.path(elsewhere, "store"),
       METAFLOW_PYTHON = system_python()
     ),
     processx::run(command[[1]], command[-1], wd = place, error_on_status = FALSE)
