@@ -3,18 +3,27 @@ command_dump <- function() {
     cli_option("max_value_size", "largest artifact whose value is shown, in bytes (default 1000000)", value = "BYTES"),
     cli_option("include", "only these artifacts, as x,y", value = "NAMES"), json_option()
   ), perform = function(flow, parsed, given) {
-    pathspec <- typed_pathspec(flow, if (length(parsed$words)) parsed$words[[1]], "a run, step or task", "dump")
-    most <- as.numeric(parsed$options$max_value_size %||% 1e6)
+    pathspec <- typed_pathspec(flow, parsed$words, "dump")
+    most <- suppressWarnings(as.numeric(parsed$options$max_value_size %||% 1e6))
     if (is.na(most)) usage_error("Option '--max-value-size' must be a number of bytes.")
     include <- if (is.null(parsed$options$include)) NULL else strsplit(parsed$options$include, ",", fixed = TRUE)[[1]]
     tasks <- dumped_tasks(pathspec)
+    records <- lapply(tasks, function(task) artifact_records(task$pathspec))
+    check_included(include, unique(unlist(lapply(records, names))), pathspec)
+    if (!is.null(include)) records <- lapply(records, function(r) r[names(r) %in% include])
     if (isTRUE(parsed$options$json)) {
-      cat(json(lapply(tasks, dump_record, include = include)), "\n", sep = "")
+      cat(json(Map(function(task, r) list(pathspec = task$pathspec, artifacts = as_object(r)), tasks, records)), "\n", sep = "")
     } else {
-      for (task in tasks) dump_task(task, include, most)
+      for (i in seq_along(tasks)) dump_task(tasks[[i]], records[[i]], most)
     }
     0L
   })
+}
+
+check_included <- function(include, known, pathspec) {
+  unknown <- setdiff(include, known)
+  if (!length(unknown)) return(invisible())
+  usage_error(sprintf("%s has no artifact %s.", pathspec, quoted(unknown)), missing_hint(unknown[[1]], known))
 }
 
 dumped_tasks <- function(pathspec) {
@@ -27,14 +36,7 @@ dumped_tasks <- function(pathspec) {
   )
 }
 
-dump_record <- function(task, include) {
-  records <- artifact_records(task$pathspec)
-  if (!is.null(include)) records <- records[names(records) %in% include]
-  list(pathspec = task$pathspec, artifacts = as_object(records))
-}
-
-dump_task <- function(task, include, most) {
-  records <- dump_record(task, include)$artifacts
+dump_task <- function(task, records, most) {
   cat("Task ", task$pathspec, "\n", sep = "")
   for (name in names(records)) {
     record <- records[[name]]

@@ -2,9 +2,9 @@ command_list <- function() {
   cli_command("list the runs of this flow", options = list(
     cli_option("limit", "how many, newest first (default 20)", value = "N"), json_option()
   ), perform = function(flow, parsed, given) {
-    limit <- suppressWarnings(as.integer(parsed$options$limit %||% "20"))
-    if (is.na(limit) || limit < 1L) usage_error("Option '--limit' must be a whole number from 1.")
-    runs <- mf_runs(flow$name, limit = limit)
+    limit <- typed_numbers(list(limit = parsed$options$limit %||% "20"))$limit
+    # A flow that never ran is not known to the datastore.
+    runs <- tryCatch(mf_runs(flow$name, limit = limit), metaflow_not_found_error = function(e) data.frame(run_id = character()))
     if (isTRUE(parsed$options$json)) {
       cat(json(lapply(seq_len(nrow(runs)), function(i) {
         list(run = runs$run_id[[i]], status = runs$status[[i]], created_at = format(runs$created_at[[i]], "%Y-%m-%dT%H:%M:%SZ", tz = "UTC"),
@@ -25,5 +25,5 @@ list_lines <- function(runs) {
     took = vapply(runs$seconds, format_seconds, ""), user = runs$user,
     tags = vapply(runs$tags, function(t) paste(t, collapse = ", "), "")
   )
-  do.call(paste, c(lapply(names(columns), function(n) format(c(n, columns[[n]]))), sep = "  "))
+  trimws(do.call(paste, c(lapply(names(columns), function(n) format(c(n, columns[[n]]))), sep = "  ")), "right")
 }

@@ -5,7 +5,7 @@ command_logs <- function() {
   ), perform = function(flow, parsed, given) {
     words <- parsed$words
     if (length(words) && words[[1]] == "show") words <- words[-1]
-    pathspec <- typed_pathspec(flow, if (length(words)) words[[1]], "a run, step or task", "logs")
+    pathspec <- typed_pathspec(flow, words, "logs")
     lines <- log_lines(pathspec, streams = wanted_streams(parsed$options), attempt = parsed$options$attempt)
     if (isTRUE(parsed$options$json)) {
       cat(json(lapply(seq_len(nrow(lines)), function(i) as.list(lines[i, ]))), "\n", sep = "")

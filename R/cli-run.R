@@ -37,7 +37,7 @@ perform_typed_run <- function(flow, parsed, given, extra) {
 }
 
 typed_numbers <- function(options) {
-  for (name in intersect(names(options), c("max_workers", "max_num_splits", "seed"))) {
+  for (name in intersect(names(options), c("max_workers", "max_num_splits", "seed", "limit"))) {
     number <- suppressWarnings(as.numeric(options[[name]]))
     least <- if (name == "seed") -.Machine$integer.max else 1
     if (!is.finite(number) || number != trunc(number) || number < least) {

@@ -8,6 +8,7 @@ command_tag <- function() {
     tags <- parsed$words[-1]
     run <- tagged_run(flow, parsed$options$run_id)
     if (action != "list" && !length(tags)) usage_error(sprintf("tag %s needs a tag.", action))
+    if (action == "list" && length(tags)) usage_error("tag list takes no tags.", "Give the run by --run-id.")
     if (action == "replace" && length(tags) != 2L) usage_error("tag replace needs two tags: the old one and the new one.")
     switch(action,
       add = run$add_tag(tags), remove = run$remove_tag(tags), replace = run$replace_tag(tags[[1]], tags[[2]]), list = NULL

@@ -165,8 +165,11 @@ record_option <- function(parsed, option, value) {
 
 usage_error <- function(message, hint = NULL) mf_abort(message, "metaflow_usage_error", hint)
 
-# A pathspec as typed: the flow's name may be left out.
-typed_pathspec <- function(flow, text, parts, what) {
-  if (is.null(text)) usage_error(sprintf("%s needs %s.", what, parts), "Rscript flow.R list shows the runs.")
-  if (startsWith(text, paste0(flow$name, "/"))) text else paste(flow$name, text, sep = "/")
+# The pathspec that a command was given as its only word: the flow's name may be left out.
+typed_pathspec <- function(flow, words, command) {
+  if (length(words) != 1L) {
+    usage_error(sprintf("%s needs one run, step or task.", command),
+      "Write RUN, RUN/STEP or RUN/STEP/TASK. Rscript flow.R list shows the runs.")
+  }
+  if (startsWith(words, paste0(flow$name, "/"))) words else paste(flow$name, words, sep = "/")
 }

@@ -84,3 +84,12 @@ is_gone <- function(pid, seconds = 10) {
     Sys.sleep(0.05)
   }
 }
+
+# What a command of the command line prints and returns, without a process of its own.
+command_output <- function(flow, ...) {
+  lines <- utils::capture.output(status <- perform_command(flow, parse_command(flow, c(...)), list()))
+  list(status = as.integer(status), lines = lines)
+}
+
+# Its JSON, as nested lists.
+command_json <- function(flow, ...) parse_json(paste(command_output(flow, ..., "--json")$lines, collapse = "\n"))

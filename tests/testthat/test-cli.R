@@ -108,7 +108,10 @@ test_that("the number options are numbers", {
 })
 
 test_that("a pathspec may be typed without the flow's name", {
-  expect_identical(typed_pathspec(flow(), "12/fit", "a run", "dump"), "CliFlow/12/fit")
-  expect_identical(typed_pathspec(flow(), "CliFlow/12", "a run", "dump"), "CliFlow/12")
-  expect_snapshot(error = TRUE, typed_pathspec(flow(), NULL, "a run, step or task", "dump"))
+  expect_identical(typed_pathspec(flow(), "12/fit", "dump"), "CliFlow/12/fit")
+  expect_identical(typed_pathspec(flow(), "CliFlow/12", "dump"), "CliFlow/12")
+  expect_snapshot(error = TRUE, {
+    typed_pathspec(flow(), character(), "dump")
+    typed_pathspec(flow(), c("1", "2"), "dump")
+  })
 })
