@@ -36,7 +36,13 @@ def start(settings: dict[str, Any], request: dict[str, Any], worker: dict[str, A
 
 def advance(pathspec: str, timeout: float) -> dict[str, Any]:
     loop = _loops[pathspec]
-    events = loop.advance(timeout)
+    try:
+        events = loop.advance(timeout)
+    except Exception as problem:
+        # An R session lives on after this; the run must not look as if it did, too.
+        _loops.pop(pathspec, None)
+        loop.abandon(problem)
+        raise
     return _told(pathspec, loop, events)
 
 

@@ -10,6 +10,7 @@ datastore before it says so. Events are dicts with "event" and, where they apply
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -147,6 +148,13 @@ class RunLoop:
             self._finish(self.scheduler.status)
         events, self._events = self._events, []
         return events
+
+    def abandon(self, problem: BaseException) -> None:
+        """The loop itself broke and will not be asked again: nothing runs on, and the run says so if it still can."""
+        self._finished = True
+        self._backend.close()
+        with contextlib.suppress(MetaflowError, OSError):
+            self._write_status({"status": "failed", "finished_at": time.time(), "error": {"message": str(problem)}})
 
     # -- launching
 
@@ -326,7 +334,8 @@ class RunLoop:
             self._flush_rows()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
-            self._write_status({"heartbeat_at": time.time()})
+            with contextlib.suppress(MetaflowError):  # the next one may come through, and none is vital
+                self._write_status({"heartbeat_at": time.time()})
 
         if now >= self._next_sync:
             self._next_sync = now + SYNC_SECONDS
@@ -372,13 +381,13 @@ class RunLoop:
             return {**status, "tasks": counts, **changes}
 
         status = self._store.runs.update_status(self.flow, self.run, change)
-        self._in_index(lambda index: index.record_status(self.flow, self.run, status))
+        self.in_index(lambda index: index.record_status(self.flow, self.run, status))
 
     def _flush_rows(self) -> None:
-        if self._rows and self._in_index(lambda index: index.record_tasks(self._rows)):
+        if self._rows and self.in_index(lambda index: index.record_tasks(self._rows)):
             self._rows = []
 
-    def _in_index(self, change: Callable[[Index], None]) -> bool:
+    def in_index(self, change: Callable[[Index], None]) -> bool:
         """The index only makes things quick to find and can be made anew: a run does not fail because of it."""
         try:
             change(self._store.index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 from .. import __version__
 from ..decorators.policy import effective
-from ..errors import InvalidFlow, ResumeError
+from ..errors import InvalidFlow, MetaflowError, ResumeError
 from ..graph.decorator import DecoratorSpec
 from ..graph.flow import FlowSpec
 from ..graph.lint import problems
@@ -88,22 +89,34 @@ def begin_run(store: Store, settings: Any, request: Mapping[str, Any], make_back
         claimed.update(record, run=run)
         return dict(claimed)
 
-    store.runs.claim_run(spec.name, content)
-    status = store.runs.update_status(spec.name, claimed["run"], lambda status: status)
-    if store.index is not None:
-        store.index.record_run(claimed, status, store.runs.read_tags(spec.name, claimed["run"]))
     past = origin[0] if origin else None
     scheduler = Scheduler(
         plan, int(request.get("max_num_splits") or settings.max_num_splits), past.find if past else None
     )
-    backend = make_backend(_worker_init(store, claimed, kept, settings), slots)
-    cores, memory = machine()
-    loop = RunLoop(store, claimed, plan, scheduler, backend, Admission(slots, cores, memory))
+    store.runs.claim_run(spec.name, content)
+    try:
+        status = store.runs.update_status(spec.name, claimed["run"], lambda status: status)
+        backend = make_backend(_worker_init(store, claimed, kept, settings), slots)
+        cores, memory = machine()
+        loop = RunLoop(store, claimed, plan, scheduler, backend, Admission(slots, cores, memory))
+        tags = store.runs.read_tags(spec.name, claimed["run"])
+        loop.in_index(lambda index: index.record_run(claimed, status, tags))
+    except BaseException as problem:
+        _give_up(store, spec.name, claimed["run"], problem)
+        raise
     for text in kept["left_out"]:
         loop.warn(text)
     if origin:
         loop.warn_when_cloned(_changed_steps(origin[1], claimed))
     return loop
+
+
+def _give_up(store: Store, flow: str, run: str, problem: BaseException) -> None:
+    """A run that was claimed did not get to its first task. An R session may live on, but this run does not."""
+    status = "interrupted" if isinstance(problem, KeyboardInterrupt) else "failed"
+    ended = {"status": status, "finished_at": time.time(), "error": {"message": str(problem)}}
+    with contextlib.suppress(MetaflowError, OSError):
+        store.runs.update_status(flow, run, lambda earlier: {**earlier, **ended})
 
 
 def _changed_steps(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
