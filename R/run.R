@@ -89,9 +89,10 @@ perform_run <- function(flow, given, report = NULL, captured = NULL, began = fun
       drive(session, report)
     },
     interrupt = function(e) {
-      events <- core_call("runs.interrupt", pathspec = session$pathspec)$events
-      if (!is.null(report)) report(events)
-      130L
+      told <- core_call("runs.interrupt", pathspec = session$pathspec)
+      if (!is.null(report)) report(told$events)
+      # A run that had just ended stays as it is.
+      exit_status(told$progress$status %||% "interrupted")
     }
   )
   new_result(status, session)
@@ -105,8 +106,10 @@ drive <- function(session, report, slice_seconds = 0.1) {
     if (told$finished) break
   }
   session$error <- last_error(told$events)
-  switch(told$progress$status, completed = 0L, interrupted = 130L, 1L)
+  exit_status(told$progress$status)
 }
+
+exit_status <- function(status) switch(status, completed = 0L, interrupted = 130L, 1L)
 
 last_error <- function(events) {
   for (event in rev(events)) if (event$event == "finished") return(event$error)
