@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -56,8 +57,13 @@ class RFlow:
         """`Rscript flow.R words...` in a process group of its own, its output in a file."""
         with open(self.folder / "output", "wb") as output:
             return subprocess.Popen(
-                ["Rscript", "flow.R", *words], cwd=self.folder, env=self.environment(env),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                ["Rscript", "flow.R", *words],
+                cwd=self.folder,
+                env=self.environment(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     def finish(self, process: subprocess.Popen, seconds: float = 120) -> Ended:
@@ -76,7 +82,11 @@ class RFlow:
 
     def environment(self, more: dict[str, str]) -> dict[str, str]:
         environment = {n: v for n, v in os.environ.items() if not n.startswith("METAFLOW_") or n in KEPT}
-        own = {"METAFLOW_HOME": str(self.folder / "home"), "METAFLOW_USER": "tester", "METAFLOW_DATASTORE_ROOT": str(self.root)}
+        own = {
+            "METAFLOW_HOME": str(self.folder / "home"),
+            "METAFLOW_USER": "tester",
+            "METAFLOW_DATASTORE_ROOT": str(self.root),
+        }
         return {**environment, **own, MARK: self.mark, **self.env, **more}
 
     # -- processes
@@ -102,10 +112,8 @@ class RFlow:
 
     def kill_all(self) -> None:
         for pid in self.processes():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     # -- the datastore, read by the Python core
 
@@ -133,8 +141,12 @@ class RFlow:
         for position, record in self.records(run).items():
             found[position] = store.tasks.resolve_artifacts(record)
             for artifact in found[position].values():
-                store.blobs.verify(artifact.get("blob") or artifact["digest"], artifact.get("offset") or 0,
-                                   artifact["size"], expect=artifact["digest"])
+                store.blobs.verify(
+                    artifact.get("blob") or artifact["digest"],
+                    artifact.get("offset") or 0,
+                    artifact["size"],
+                    expect=artifact["digest"],
+                )
         return found
 
     def digests(self, run: str | int) -> dict[str, dict[str, str]]:

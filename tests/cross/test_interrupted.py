@@ -49,7 +49,9 @@ def test_ctrl_c_stops_everything_and_can_be_resumed(r_flow):
 )
 def test_ctrl_c_at_any_moment(r_flow, seconds):
     """Counted from run(): before, R itself stops and says 1."""
-    script = TWENTY.replace("metaflow(", "flow <- metaflow(").replace(" %>%\n  run()", "\ncat('', file = 'entered')\nrun(flow)")
+    script = TWENTY.replace("metaflow(", "flow <- metaflow(").replace(
+        " %>%\n  run()", "\ncat('', file = 'entered')\nrun(flow)"
+    )
     flow = r_flow(script)
     (flow.folder / "slow").touch()
     process = flow.start("run", "--max-workers", "2")

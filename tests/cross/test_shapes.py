@@ -18,8 +18,18 @@ from rflow import HERE, RFlow
 
 SHAPES = {shape["name"]: shape for shape in json.loads((HERE / "shapes.json").read_text(encoding="utf-8"))}
 PARAMETERS = [
-    "--number", "3", "--ratio=0.5", "--text", "hello -- world_v1.csv", "--chosen", "--words", "a,b",
-    "--setting", '{"a": [1, 2], "b": null}', "--user", "bob",
+    "--number",
+    "3",
+    "--ratio=0.5",
+    "--text",
+    "hello -- world_v1.csv",
+    "--chosen",
+    "--words",
+    "a,b",
+    "--setting",
+    '{"a": [1, 2], "b": null}',
+    "--user",
+    "bob",
 ]
 
 
@@ -83,7 +93,9 @@ def perform_resumes(shape: Shape, flow: RFlow) -> None:
 @pytest.fixture(scope="session")
 def performed(request, tmp_path_factory):
     """{(shape, case): future of its flow} for all that were selected."""
-    wanted = [item.callspec.params for item in request.session.items if "performed" in getattr(item, "fixturenames", ())]
+    wanted = [
+        item.callspec.params for item in request.session.items if "performed" in getattr(item, "fixturenames", ())
+    ]
     pool = ThreadPoolExecutor(max_workers=2)
     futures = {}
     for params in wanted:

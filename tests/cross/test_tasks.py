@@ -48,13 +48,17 @@ def test_stdin_is_empty(one_step, isolation):
 BACKGROUND = "system('sleep 300 & echo $!'); "
 
 
-@pytest.mark.parametrize(("body", "cause", "words"), [
-    (BACKGROUND + "tools::pskill(Sys.getpid(), 9L)", "crash", "killed"),
-    (BACKGROUND + "quit(status = 3)", "quit", "quit"),
-    (BACKGROUND + "system('sleep 1; kill -9 $PPID')", "crash", "killed"),
-    ("numeric(1e14)", "oom", "cannot allocate"),
-    ("f <- function(n) 1 + f(n + 1); f(1)", "error", "nested too deeply|stack usage|recursion"),
-], ids=["killed", "quit", "killed by its child", "out of memory", "endless recursion"])
+@pytest.mark.parametrize(
+    ("body", "cause", "words"),
+    [
+        (BACKGROUND + "tools::pskill(Sys.getpid(), 9L)", "crash", "killed"),
+        (BACKGROUND + "quit(status = 3)", "quit", "quit"),
+        (BACKGROUND + "system('sleep 1; kill -9 $PPID')", "crash", "killed"),
+        ("numeric(1e14)", "oom", "cannot allocate"),
+        ("f <- function(n) 1 + f(n + 1); f(1)", "error", "nested too deeply|stack usage|recursion"),
+    ],
+    ids=["killed", "quit", "killed by its child", "out of memory", "endless recursion"],
+)
 def test_a_process_that_ends_badly(one_step, body, cause, words):
     flow = one_step(body)
     ended = flow.command("run").expect(1)
@@ -72,11 +76,12 @@ def test_a_process_that_ends_badly(one_step, body, cause, words):
 
 @pytest.mark.parametrize("isolation", ["fork", "fresh"])
 def test_other_tasks_go_on_when_processes_die(r_flow, isolation):
-    flow = r_flow("""
+    flow = r_flow(
+        """
     library(metaflow)
     metaflow("CrossFlow") %>%
       step(step = "start", next_step = "work", foreach = "xs", r_function = function(self) self$xs <- 1:12) %>%
-      step(step = "work", next_step = "join", catch(var = "problem", print_exception = FALSE), r_function = function(self) {
+      step(step = "work", next_step = "join", catch("problem", print_exception = FALSE), r_function = function(self) {
         if (self$index %% 3 == 1) tools::pskill(Sys.getpid(), 9L)
         if (self$index %% 3 == 2) stop("on purpose")
         self$x <- self$input
@@ -89,7 +94,9 @@ def test_other_tasks_go_on_when_processes_die(r_flow, isolation):
       }) %>%
       step(step = "end") %>%
       run()
-    """, METAFLOW_ISOLATION=isolation)
+    """,
+        METAFLOW_ISOLATION=isolation,
+    )
     flow.command("run").expect(0)
     flow.wait_gone()
 
@@ -159,7 +166,9 @@ def test_a_lot_of_output_is_shown_to_the_last_line(one_step):
     assert "line 100000 of" in output
 
 
-@pytest.mark.parametrize("message", ["'caf\\xe9'", "strrep('long ', 1e6)", "c('two', 'parts')", "'null\\u2028sep \\\"quoted\\\" \\\\\\\\'"])
+@pytest.mark.parametrize(
+    "message", ["'caf\\xe9'", "strrep('long ', 1e6)", "c('two', 'parts')", "'null\\u2028sep \\\"quoted\\\" \\\\\\\\'"]
+)
 def test_an_error_with_an_odd_message_is_an_error_like_others(one_step, message):
     flow = one_step(f"stop(structure(class = c('odd', 'error', 'condition'), list(message = {message}, call = NULL)))")
     flow.command("run").expect(1)
@@ -185,7 +194,7 @@ def test_a_wide_foreach(r_flow):
     flow = r_flow("""
     library(metaflow)
     metaflow("CrossFlow") %>%
-      step(step = "start", next_step = "work", foreach = "xs", r_function = function(self) self$xs <- as.list(1:300)) %>%
+      step(step = "start", next_step = "work", foreach = "xs", r_function = function(self) self$xs <- 1:300) %>%
       step(step = "work", next_step = "join", r_function = function(self) self$y <- self$input * 2L) %>%
       step(step = "join", join = TRUE, next_step = "end", r_function = function(self, inputs) {
         stopifnot(identical(unlist(gather_inputs(inputs, "y")), 1:300 * 2L))
@@ -226,7 +235,8 @@ RECURSION = """
 library(metaflow)
 metaflow("CrossFlow") %>%
   step(step = "start", next_step = "turn", r_function = function(self) self$n <- 0L) %>%
-  step(step = "turn", next_step = list(again = "turn", done = "check"), condition = "state", r_function = function(self) {
+  step(step = "turn", next_step = list(again = "turn", done = "check"), condition = "state",
+       r_function = function(self) {
     if (file.exists("fail") && self$n == 3L) stop("on purpose")
     cat(self$n, "\\n", file = "notes.log", append = TRUE)
     self$n <- self$n + 1L
@@ -275,8 +285,12 @@ def test_runs_of_one_flow_at_the_same_time_in_one_datastore(one_step):
     environment = flow.environment({})
     processes = [
         subprocess.Popen(
-            ["Rscript", "flow.R", "run", "--max-workers", "1"], cwd=flow.folder, env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            ["Rscript", "flow.R", "run", "--max-workers", "1"],
+            cwd=flow.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         for _ in range(4)
     ]

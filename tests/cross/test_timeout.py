@@ -16,7 +16,11 @@ metaflow("CrossFlow") %>%
 ENDLESS = {
     "loop": "repeat NULL",
     "compiled code": "m <- matrix(stats::rnorm(9e6), 3000); repeat solve(m)",
-    "programs": "system('sleep 300 &'); system('setsid sleep 300 &'); system('sh -c \"setsid sleep 300\" | cat', intern = TRUE)",
+    "programs": """
+      system('sleep 300 &')
+      system('setsid sleep 300 &')
+      system('sh -c "setsid sleep 300" | cat', intern = TRUE)
+    """,
 }
 ENDLESS_TOO = {
     "sleep": "Sys.sleep(300)",
@@ -46,12 +50,19 @@ def test_timeout(r_flow, body, isolation):
 
 
 def test_timeout_then_retry_then_catch(r_flow):
-    script = LIMITED.replace("BODY", "Sys.sleep(300)").replace(
-        "timeout(seconds = 2),",
-        'timeout(seconds = 1), retry(times = 1, minutes_between_retries = 0), catch(var = "problem"),',
-    ).replace('step(step = "end")', """step(step = "end", r_function = function(self) {
+    script = (
+        LIMITED.replace("BODY", "Sys.sleep(300)")
+        .replace(
+            "timeout(seconds = 2),",
+            'timeout(seconds = 1), retry(times = 1, minutes_between_retries = 0), catch(var = "problem"),',
+        )
+        .replace(
+            'step(step = "end")',
+            """step(step = "end", r_function = function(self) {
       stopifnot(inherits(self$problem, "metaflow_timeout_error"), grepl("1 seconds", conditionMessage(self$problem)))
-    })""")
+    })""",
+        )
+    )
     flow = r_flow(script)
     flow.command("run").expect(0)
     assert flow.notes() == ["here", "here"]

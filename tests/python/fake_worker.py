@@ -2,7 +2,8 @@
 
 An order's "do" says what to do with the task: end, vanish, die (by a signal), exit (with a status), quit (the worker
 ends without a word), sleep (for ever), children (start some, then sleep), daemon (start one that lives on in a session
-of its own and holds the pipe, then sleep), shell daemon (the same by a shell). What the worker was told goes to the file "told" of its order.
+of its own and holds the pipe, then sleep), shell daemon (the same by a shell). What the worker was told goes to the
+file "told" of its order.
 """
 
 import json
@@ -74,7 +75,11 @@ for line in iter(sys.stdin.readline, ""):
             sys.exit(7)
         time.sleep(order.get("slowly", 0))
         if start != "silent":
-            send({"t": "broken", "message": "no such package"} if start == "broken" else {"t": "ready", "pid": os.getpid()})
+            send(
+                {"t": "broken", "message": "no such package"}
+                if start == "broken"
+                else {"t": "ready", "pid": os.getpid()}
+            )
     else:
         perform(order)
         if len(sys.argv) > 1 and sys.argv[1] == "fresh":

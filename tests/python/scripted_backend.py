@@ -102,7 +102,7 @@ def leave(order: Mapping[str, Any], result: Mapping[str, Any]) -> None:
 
 
 def succeed(order: Mapping[str, Any], count: int = 2, choice: str | None = None, **values: bytes) -> dict[str, Any]:
-    """The result of a task that assigns `latest` and `of_<step>` (and `values`) and, in a join, takes over what agrees."""
+    """A task's result: it assigns `latest` and `of_<step>` (and `values`) and, in a join, takes over what agrees."""
     told = json.dumps([order["position"], order["seed"], seen(order), [frame["ref"] for frame in order["stack"]]])
     carried = agreeing(order) if order.get("join") else {}
     values = {"latest": told.encode(), f"of_{order['step']}": sha(told.encode()).encode(), **values}
@@ -122,12 +122,24 @@ def succeed(order: Mapping[str, Any], count: int = 2, choice: str | None = None,
 
 def fail(order: Mapping[str, Any], message: str = "boom") -> dict[str, Any]:
     """The result of a task whose step called stop(); when it is the one to catch that, it does."""
-    error = {"classes": ["simpleError", "error", "condition"], "message": message, "call": "f()", "cause": "error", "frames": []}
+    error = {
+        "classes": ["simpleError", "error", "condition"],
+        "message": message,
+        "call": "f()",
+        "cause": "error",
+        "frames": [],
+    }
     if order.get("catch"):
         caught = succeed(order, **{order["catch"]["var"]: message.encode()})
         return {**caught, "caught": order["catch"]["var"], "error": error}
     condition = pack({"condition": message.encode()}, "error")
-    return {"ok": False, "error": error, "artifacts": {}, "files": condition["files"], "error_value": condition["artifacts"]["condition"]}
+    return {
+        "ok": False,
+        "error": error,
+        "artifacts": {},
+        "files": condition["files"],
+        "error_value": condition["artifacts"]["condition"],
+    }
 
 
 def pack(values: Mapping[str, bytes], name: str = "pack") -> dict[str, Any]:
@@ -142,7 +154,10 @@ def seen(order: Mapping[str, Any]) -> list:
     """Digests of everything a task was told of."""
     if order.get("join"):
         inputs = order["inputs"]
-        return [{name: digest_in(ref) for name, ref in sorted({**inputs["base"], **item["artifacts"]}.items())} for item in inputs["items"]]
+        return [
+            {name: digest_in(ref) for name, ref in sorted({**inputs["base"], **item["artifacts"]}.items())}
+            for item in inputs["items"]
+        ]
     return [{name: digest_in(ref) for name, ref in sorted(order.get("artifacts", {}).items())}]
 
 
@@ -172,7 +187,9 @@ class Engine:
     def open(self) -> Store:
         return open_store(self.settings)
 
-    def begin(self, behave, slots: int = 2, store: Store | None = None, **request: Any) -> tuple[RunLoop, ScriptedBackend]:
+    def begin(
+        self, behave, slots: int = 2, store: Store | None = None, **request: Any
+    ) -> tuple[RunLoop, ScriptedBackend]:
         staging = os.path.join(os.path.dirname(self.root), "staging")
         os.makedirs(staging, exist_ok=True)
         with open(os.path.join(staging, "code"), "wb") as file:
@@ -200,14 +217,20 @@ class Engine:
 
     def records(self, run: str) -> dict[str, dict[str, Any]]:
         """{position: the record of the task that is done there}."""
-        return {record["position"]: record for record in self.open().tasks.read_tasks(self.spec["name"], run) if record["ok"]}
+        return {
+            record["position"]: record
+            for record in self.open().tasks.read_tasks(self.spec["name"], run)
+            if record["ok"]
+        }
 
     def artifacts(self, run: str) -> dict[str, dict[str, bytes]]:
         """{position: {name: the stored bytes, verified}}."""
         store = self.open()
         found = {}
         for position, record in self.records(run).items():
-            found[position] = {name: self.read(store, artifact) for name, artifact in store.tasks.resolve_artifacts(record).items()}
+            found[position] = {
+                name: self.read(store, artifact) for name, artifact in store.tasks.resolve_artifacts(record).items()
+            }
         return found
 
     @staticmethod

@@ -78,7 +78,9 @@ class World:
 
 def visible(task) -> list:
     """Everything a task can read, as plain data: its inputs in order, and the values of the foreaches around it."""
-    inputs = [sorted((name, record["digest"]) for name, record in parent.table.flat().items()) for parent in task.parents]
+    inputs = [
+        sorted((name, record["digest"]) for name, record in parent.table.flat().items()) for parent in task.parents
+    ]
     values = [(frame.index, frame.count, frame.value["blob"], frame.value["offset"]) for frame in task.stack]
     return [[parent.step for parent in task.parents], inputs, values]
 
@@ -155,10 +157,16 @@ class SimulatedRun:
 
     def spec(self) -> dict:
         """The flow as run.json has it, as far as a resume looks at it."""
-        return {"steps": [
-            {"name": s.name, "foreach": s.foreach, "switch": None if s.condition is None else {"condition": s.condition}}
-            for s in self.plan.steps.values()
-        ]}
+        return {
+            "steps": [
+                {
+                    "name": s.name,
+                    "foreach": s.foreach,
+                    "switch": None if s.condition is None else {"condition": s.condition},
+                }
+                for s in self.plan.steps.values()
+            ]
+        }
 
     @property
     def status(self) -> str:
@@ -233,7 +241,10 @@ class SimulatedRun:
 
     def _end(self, task) -> None:
         if task.fallback is not None:
-            self._succeed_with(task, {"artifacts": {"caught": {"digest": digest(task.fallback), "size": 1}}, "splits": None, "choice": None})
+            self._succeed_with(
+                task,
+                {"artifacts": {"caught": {"digest": digest(task.fallback), "size": 1}}, "splits": None, "choice": None},
+            )
         elif self.adversary.fails(task):
             again = self.scheduler.failed(task, Failure("crash", {"cause": "crash"}), self.now)
             assert again == (task.position not in {t.position for t, _ in self.scheduler.failed_tasks})
@@ -243,7 +254,9 @@ class SimulatedRun:
 
     def _succeed_with(self, task, result) -> None:
         record = attempt_record(FLOW, self.number, task, {"condition": result["choice"]}, result, True)
-        self._succeed(task, Outcome(result["artifacts"], splits_from_record(result["splits"]), result["choice"]), record)
+        self._succeed(
+            task, Outcome(result["artifacts"], splits_from_record(result["splits"]), result["choice"]), record
+        )
 
     def _succeed(self, task, outcome, record) -> None:
         assert task.position not in self.done, f"{task.position} was done twice"

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -47,10 +48,8 @@ def backend():
     for backend in made:
         backend.close()
     for pid in numbers("daemon-") + numbers("pid-"):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def submit(backend, key, do="end", **order):
@@ -381,7 +380,10 @@ def test_no_zombie_is_left(backend):
 def adopted(backend):
     """A backend with a worker that was started before it, and that worker's process."""
     process = subprocess.Popen(
-        [sys.executable, "-S", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        [sys.executable, "-S", WORKER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
         env={**os.environ, "METAFLOW_WORKER": "its own"},
     )
     made = backend(slots=1)

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -50,10 +51,8 @@ def family(tmp_path):
     yield Family
     for family in started:
         for pid in [family.process.pid, *family.pids]:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         family.process.wait()
 
 
@@ -102,8 +101,13 @@ def test_those_in_a_session_of_their_own(family):
 
 def test_a_child_of_the_group_whose_parent_is_gone(family):
     """As a shell's background process: sh -c 'sleep 600 &'."""
-    assert_killed(family("subprocess.run([sys.executable, '-c', 'import os; os.fork() and os._exit(0)\\n"
-                         "open(str(os.getpid()), \"w\").close()\\nimport time; time.sleep(600)']); sleep()"), 2)
+    assert_killed(
+        family(
+            "subprocess.run([sys.executable, '-c', 'import os; os.fork() and os._exit(0)\\n"
+            'open(str(os.getpid()), "w").close()\\nimport time; time.sleep(600)\']); sleep()'
+        ),
+        2,
+    )
 
 
 def test_those_that_ignore_polite_signals_or_are_stopped(family):

@@ -21,7 +21,9 @@ def test_steps_that_ask_for_nothing_fill_the_slots():
     assert admission.fits(POLICY)
 
 
-@pytest.mark.parametrize(("wish", "beside"), [(wants(cpu=2), 2), (wants(cpu=1.5), 2), (wants(memory_mb=400), 2), (wants(3, 100), 1)])
+@pytest.mark.parametrize(
+    ("wish", "beside"), [(wants(cpu=2), 2), (wants(cpu=1.5), 2), (wants(memory_mb=400), 2), (wants(3, 100), 1)]
+)
 def test_tasks_that_ask_for_resources_run_beside_each_other_as_far_as_there_are_any(wish, beside):
     admission = Admission(max_workers=10, cores=4, memory_mb=1000)
     for number in range(beside):
@@ -48,7 +50,8 @@ def test_the_warning_names_the_step_and_both_numbers():
     admission = Admission(max_workers=2, cores=4, memory_mb=8192.4)
     text = admission.excess("fit", wants(cpu=16, memory_mb=60000))
     assert text == (
-        "step 'fit' asks for 16 cores (this machine has 4) and 60000 MB of memory (this machine has 8192 MB); its tasks run alone"
+        "step 'fit' asks for 16 cores (this machine has 4) and 60000 MB of memory (this machine has 8192 MB); "
+        "its tasks run alone"
     )
 
 

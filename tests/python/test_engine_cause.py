@@ -43,12 +43,18 @@ def test_quit_inside_of_a_step(tmp_path):
     assert "quit()" in error["message"]
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    (SEGFAULT, "segfault, memory not mapped"),
-    ("\n *** caught bus error ***\naddress 0x1, cause 'non-existent physical address'\n", "bus error, non-existent physical"),
-    (" *** caught segfault ***", "segfault"),
-    ("x" * 10_000 + SEGFAULT, "segfault, memory not mapped"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SEGFAULT, "segfault, memory not mapped"),
+        (
+            "\n *** caught bus error ***\naddress 0x1, cause 'non-existent physical address'\n",
+            "bus error, non-existent physical",
+        ),
+        (" *** caught segfault ***", "segfault"),
+        ("x" * 10_000 + SEGFAULT, "segfault, memory not mapped"),
+    ],
+)
 def test_a_fault_in_compiled_code(tmp_path, text, words):
     write(tmp_path, "stderr.log", text)
     error = told(tmp_path)

@@ -46,7 +46,9 @@ def test_an_adopted_task_is_recorded_as_if_its_scheduler_had_lived(tmp_path, mon
         assert resolve(adopted) == whole.open().tasks.resolve_artifacts(expected[position])
         # How its artifacts are laid out over records is free; all else is the same.
         layout = ("artifacts", "inherits")
-        assert {f: v for f, v in adopted.items() if f not in layout} == {f: v for f, v in expected[position].items() if f not in layout}
+        assert {f: v for f, v in adopted.items() if f not in layout} == {
+            f: v for f, v in expected[position].items() if f not in layout
+        }
 
 
 def made(folder):

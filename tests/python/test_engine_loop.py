@@ -51,7 +51,9 @@ def test_every_shape_runs_and_everything_is_in_the_store(engine, entry, slots):
     for record in records.values():
         assert record["ok"] is True
         assert record["error"] is None
-        assert os.listdir(os.path.join(engine.root, "flows/TestFlow/1", record["step"], record["task"], "0")) == ["task.json"]
+        assert os.listdir(os.path.join(engine.root, "flows/TestFlow/1", record["step"], record["task"], "0")) == [
+            "task.json"
+        ]
     artifacts = engine.artifacts("1")
     assert all(f"of_{place.partition('[')[0]}" in found for place, found in artifacts.items())
 
@@ -72,9 +74,18 @@ def test_events_tell_the_story_in_order(engine):
     loop = engine("foreach").run(slots=1)
     told = [(event["event"], event.get("position")) for event in loop.told]
     assert told == [
-        ("started", "start"), ("done", "start"), ("split", "start"),
-        ("started", "inner[0]"), ("done", "inner[0]"), ("started", "inner[1]"), ("done", "inner[1]"),
-        ("started", "join"), ("done", "join"), ("started", "end"), ("done", "end"), ("finished", None),
+        ("started", "start"),
+        ("done", "start"),
+        ("split", "start"),
+        ("started", "inner[0]"),
+        ("done", "inner[0]"),
+        ("started", "inner[1]"),
+        ("done", "inner[1]"),
+        ("started", "join"),
+        ("done", "join"),
+        ("started", "end"),
+        ("done", "end"),
+        ("finished", None),
     ]
 
 
@@ -110,7 +121,8 @@ def test_output_is_told_while_a_task_runs_and_to_the_end(engine):
     engine = engine("single")
     loop = engine.run(behave)
     assert [(event["position"], event["lines"]) for event in events(loop, "output")] == [
-        ("start", ["hello", "last"]), ("end", ["hello", "last"]),
+        ("start", ["hello", "last"]),
+        ("end", ["hello", "last"]),
     ]
     assert engine.records("1")["start"]["logs"] == {"stdout": 10, "stderr": 0}
 
@@ -164,7 +176,9 @@ def test_retry_runs_a_task_again_as_often_as_it_says(engine, how):
 def test_every_attempt_of_a_task_has_the_same_seed(engine):
     engine = engine(one_step(decorator("retry", times=2, minutes_between_retries=0)))
     engine.run(failing("a", attempts=2))
-    assert len({record["seed"] for record in engine.open().tasks.read_attempts("TestFlow", "1", "a", "2").values()}) == 1
+    assert (
+        len({record["seed"] for record in engine.open().tasks.read_attempts("TestFlow", "1", "a", "2").values()}) == 1
+    )
 
 
 def test_catch_goes_on_with_the_condition(engine):
@@ -320,7 +334,8 @@ def test_each_retry_tells_its_own_waiting_time(engine):
         step("start", ["a", "b"]),
         step("a", "join", decorators=[decorator("retry", times=1, minutes_between_retries=1)]),
         step("b", "join", decorators=[decorator("retry", times=1, minutes_between_retries=60)]),
-        step("join", "end", join=True), step("end"),
+        step("join", "end", join=True),
+        step("end"),
     )
     loop, _ = engine(spec).begin(failing("a", "b"))
     told = []
@@ -354,9 +369,9 @@ def commits_of(engine, run):
     store = engine.open()
     whole = {record["position"] for record in store.tasks.read_tasks("TestFlow", run) if record["ok"]}
     single = set()
-    for step in store.runs.list_steps("TestFlow", run):
-        for task in store.runs.list_tasks("TestFlow", run, step):
-            for record in store.tasks.read_attempts("TestFlow", run, step, task).values():
+    for name in store.runs.list_steps("TestFlow", run):
+        for task in store.runs.list_tasks("TestFlow", run, name):
+            for record in store.tasks.read_attempts("TestFlow", run, name, task).values():
                 single |= {record["position"]} if record and record["ok"] else set()
     return whole, single
 
@@ -479,10 +494,18 @@ def test_index_and_store_agree(engine):
     engine.resume()
     for run in ("1", "2"):
         index = engine.open().index
-        before = index.tasks("TestFlow", run, all_attempts=True), index.counts("TestFlow", run), index.run("TestFlow", run)
+        before = (
+            index.tasks("TestFlow", run, all_attempts=True),
+            index.counts("TestFlow", run),
+            index.run("TestFlow", run),
+        )
         engine.open().reindex()
         index = engine.open().index
-        assert (index.tasks("TestFlow", run, all_attempts=True), index.counts("TestFlow", run), index.run("TestFlow", run)) == before
+        assert (
+            index.tasks("TestFlow", run, all_attempts=True),
+            index.counts("TestFlow", run),
+            index.run("TestFlow", run),
+        ) == before
 
 
 # -- the scheduler is killed at any moment
@@ -548,8 +571,13 @@ def dead(monkeypatch):
 def test_killed_at_every_operation_a_run_can_be_resumed(tmp_path, monkeypatch, dead, after):
     monkeypatch.setattr(loop_module, "SYNC_SECONDS", 1e9)
     spec = flow(
-        step("start", ["a", "b"]), step("a", "inner", foreach="xs"), step("inner", "inner_join"),
-        step("inner_join", "join", join=True), step("b", "join"), step("join", "end", join=True), step("end"),
+        step("start", ["a", "b"]),
+        step("a", "inner", foreach="xs"),
+        step("inner", "inner_join"),
+        step("inner_join", "join", join=True),
+        step("b", "join"),
+        step("join", "end", join=True),
+        step("end"),
     ).to_dict()
     os.makedirs(tmp_path / "whole")
     whole = Engine(tmp_path / "whole" / "store", spec)
@@ -561,7 +589,9 @@ def test_killed_at_every_operation_a_run_can_be_resumed(tmp_path, monkeypatch, d
         killed = run_until_killed(engine, last, after)
         store = engine.open()
         runs = store.runs.list_runs("TestFlow")
-        assert [row["run"] for row in store.index.runs("TestFlow")] == [run for run in runs if store.runs.exists("TestFlow", run)]
+        assert [row["run"] for row in store.index.runs("TestFlow")] == [
+            run for run in runs if store.runs.exists("TestFlow", run)
+        ]
         if not killed:
             break
         for run in runs:

@@ -68,7 +68,9 @@ def check_all_orders(spec, seed):
             ]
             assert "artifacts" not in order
         elif task.parents:
-            assert {name: read(ref) for name, ref in order["artifacts"].items()} == digests(task.parents[0].table.flat())
+            assert {name: read(ref) for name, ref in order["artifacts"].items()} == digests(
+                task.parents[0].table.flat()
+            )
         assert [frame["index"] for frame in order["stack"]] == [frame.index for frame in task.stack]
         assert order["parents"] == [parent.key for parent in task.parents]
 
@@ -137,7 +139,12 @@ def order(policy=None, **fields):
 def test_an_order_says_who_and_where():
     told = order()
     assert {name: told[name] for name in ("step", "task", "attempt", "position", "dir", "seed")} == {
-        "step": "a", "task": "5", "attempt": 0, "position": "a[1]", "dir": "/store/a/5/0", "seed": 42,
+        "step": "a",
+        "task": "5",
+        "attempt": 0,
+        "position": "a[1]",
+        "dir": "/store/a/5/0",
+        "seed": 42,
     }
     assert told["stack"] == [{"index": 1, "count": 2, "ref": "b 7 3 -"}]
     assert told["frames"] == [{"step": "start", "var": "xs", "index": 1, "count": 2, "label": "low"}]
@@ -145,7 +152,15 @@ def test_an_order_says_who_and_where():
 
 
 def test_the_steps_foreach_and_condition_are_named():
-    plan = plan_of(flow(step("start", "a", foreach="xs"), step("a", {"yes": "b"}), step("b", "j"), step("j", "end", join=True), step("end")))
+    plan = plan_of(
+        flow(
+            step("start", "a", foreach="xs"),
+            step("a", {"yes": "b"}),
+            step("b", "j"),
+            step("j", "end", join=True),
+            step("end"),
+        )
+    )
     made = undisturbed(plan, World(count=1)).done
     assert order_of(plan, made["start"])["foreach"] == "xs"
     assert order_of(plan, made["a[0]"])["condition"] == "state"
@@ -169,11 +184,14 @@ def test_environment_variables_are_told():
     assert order(StepPolicy(env={"A": "1"}))["env"] == {"A": "1"}
 
 
-@pytest.mark.parametrize(("artifact", "text"), [
-    ({"digest": "d", "size": 9}, "d 0 9 d"),
-    ({"digest": "d", "size": 9, "blob": "b"}, "b 0 9 d"),
-    ({"digest": "d", "size": 9, "blob": "b", "offset": 100}, "b 100 9 d"),
-    ({"digest": "", "size": 9, "blob": "b", "offset": 0}, "b 0 9 -"),
-])
+@pytest.mark.parametrize(
+    ("artifact", "text"),
+    [
+        ({"digest": "d", "size": 9}, "d 0 9 d"),
+        ({"digest": "d", "size": 9, "blob": "b"}, "b 0 9 d"),
+        ({"digest": "d", "size": 9, "blob": "b", "offset": 100}, "b 100 9 d"),
+        ({"digest": "", "size": 9, "blob": "b", "offset": 0}, "b 0 9 -"),
+    ],
+)
 def test_a_reference_says_where_bytes_are_and_what_they_are(artifact, text):
     assert reference(artifact) == text

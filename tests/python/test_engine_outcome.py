@@ -32,7 +32,14 @@ class Folder:
         self.write(name, b"".join(values.values()))
         items, offset = {}, 0
         for key, content in values.items():
-            items[key] = {"file": name, "offset": offset, "size": len(content), "class": ["raw"], "dim": None, "length": 1}
+            items[key] = {
+                "file": name,
+                "offset": offset,
+                "size": len(content),
+                "class": ["raw"],
+                "dim": None,
+                "length": 1,
+            }
             offset += len(content)
         return items
 
@@ -57,7 +64,11 @@ def folder(tmp_path):
 def test_a_value_in_a_file_of_its_own_is_a_blob(folder):
     kept = folder.store({"artifacts": folder.pack("pack-1", big=b"x" * 100)})
     assert kept["artifacts"]["big"] == {
-        "digest": sha(b"x" * 100), "size": 100, "encoding": "r-serialize-3", "class": ["raw"], "length": 1,
+        "digest": sha(b"x" * 100),
+        "size": 100,
+        "encoding": "r-serialize-3",
+        "class": ["raw"],
+        "length": 1,
     }
     assert folder.read(kept["artifacts"]["big"]) == b"x" * 100
 
@@ -75,7 +86,9 @@ def test_a_pack_of_many_values_larger_than_what_is_hashed_in_memory(folder, monk
     values = {f"x{number}": bytes([number]) * 60 for number in range(50)}
     kept = folder.store({"artifacts": folder.pack(**values)})["artifacts"]
     assert {name: folder.read(record) for name, record in kept.items()} == values
-    assert {name: record["digest"] for name, record in kept.items()} == {name: sha(value) for name, value in values.items()}
+    assert {name: record["digest"] for name, record in kept.items()} == {
+        name: sha(value) for name, value in values.items()
+    }
 
 
 def test_equal_values_have_equal_digests_wherever_they_are(folder):
@@ -157,7 +170,13 @@ def test_bytes_in_the_store_do_not_change_when_the_staged_file_is_removed_or_mad
 
 def test_what_was_committed_keeps_its_record_and_its_logs(folder):
     folder.pack(a=b"1")
-    for name, content in (("task.json", b"{}"), ("result.json", b"{}"), ("stdout.log", b"hello"), ("stderr.log", b""), ("quit", b"")):
+    for name, content in (
+        ("task.json", b"{}"),
+        ("result.json", b"{}"),
+        ("stdout.log", b"hello"),
+        ("stderr.log", b""),
+        ("quit", b""),
+    ):
         folder.write(name, content)
     discard_staged(folder.path)
     assert folder.names() == ["stdout.log", "task.json"]

@@ -8,13 +8,16 @@ def frames(*indices):
     return tuple(Frame(f"split{depth}", "xs", index, 10) for depth, index in enumerate(indices))
 
 
-@pytest.mark.parametrize(("place", "step", "indices", "turn"), [
-    ("start", "start", (), 0),
-    ("fit[3]", "fit", (3,), 0),
-    ("fit[3][0]", "fit", (3, 0), 0),
-    ("loop#2", "loop", (), 2),
-    ("loop[1]#2", "loop", (1,), 2),
-])
+@pytest.mark.parametrize(
+    ("place", "step", "indices", "turn"),
+    [
+        ("start", "start", (), 0),
+        ("fit[3]", "fit", (3,), 0),
+        ("fit[3][0]", "fit", (3, 0), 0),
+        ("loop#2", "loop", (), 2),
+        ("loop[1]#2", "loop", (1,), 2),
+    ],
+)
 def test_a_position_names_the_step_its_splits_and_its_turn(place, step, indices, turn):
     assert position_of(step, frames(*indices), turn) == place
 
@@ -31,15 +34,18 @@ def test_different_places_have_different_positions(one, other):
 
 
 # Whoever changes how seeds are made breaks the reproduction of every run that was ever made: these never change.
-@pytest.mark.parametrize(("run_seed", "position", "seed"), [
-    (1, "start", 137222181),
-    (1, "end", 1848941256),
-    (1, "fit[0]", 1751154866),
-    (1, "fit[1]", 172433343),
-    (1, "fit[3][0]", 1528167782),
-    (2, "start", 65688937),
-    (2147483647, "loop#1", 47728885),
-])
+@pytest.mark.parametrize(
+    ("run_seed", "position", "seed"),
+    [
+        (1, "start", 137222181),
+        (1, "end", 1848941256),
+        (1, "fit[0]", 1751154866),
+        (1, "fit[1]", 172433343),
+        (1, "fit[3][0]", 1528167782),
+        (2, "start", 65688937),
+        (2147483647, "loop#1", 47728885),
+    ],
+)
 def test_seeds_are_what_they_always_were(run_seed, position, seed):
     assert task_seed(run_seed, position) == seed
 

@@ -42,7 +42,9 @@ def test_nothing_to_resume(engine):
     assert nothing_was_written(engine)
 
 
-@pytest.mark.parametrize(("wanted", "words"), [({"run": "7"}, "run 7"), ({"run": "TestFlow/7"}, "run 7"), ({"step": "b"}, "'b'")])
+@pytest.mark.parametrize(
+    ("wanted", "words"), [({"run": "7"}, "run 7"), ({"run": "TestFlow/7"}, "run 7"), ({"step": "b"}, "'b'")]
+)
 def test_resuming_what_does_not_exist(engine, wanted, words):
     engine.run()
     with pytest.raises(ResumeError, match=words) as caught:
@@ -55,9 +57,16 @@ def test_resuming_what_does_not_exist(engine, wanted, words):
 
 
 def test_a_run_is_recorded_with_what_it_was_started_with(engine):
-    engine.run(seed=42, tags=["b", "a", "b"], namespace="user:other", argv=["run"], code_texts={"start": "function(self) 1"})
+    engine.run(
+        seed=42, tags=["b", "a", "b"], namespace="user:other", argv=["run"], code_texts={"start": "function(self) 1"}
+    )
     record = engine.open().runs.read_run("TestFlow", "1")
-    assert (record["seed"], record["tags"], record["namespace"], record["argv"]) == (42, ["a", "b"], "user:other", ["run"])
+    assert (record["seed"], record["tags"], record["namespace"], record["argv"]) == (
+        42,
+        ["a", "b"],
+        "user:other",
+        ["run"],
+    )
     assert record["spec"]["steps"][0]["name"] == "start"
     assert (record["origin"], record["resume_step"], record["pid"]) == (None, None, os.getpid())
     assert set(record["code_digests"]) == {"start"}
@@ -76,13 +85,19 @@ def test_ids_are_dense_and_start_at_one(engine):
 
 
 def test_with_puts_a_decorator_on_every_step_that_does_not_have_it(tmp_path):
-    spec = flow(step("start", "a", decorators=[decorator("retry", times=0, minutes_between_retries=0)]), step("a", "end"), step("end"))
+    spec = flow(
+        step("start", "a", decorators=[decorator("retry", times=0, minutes_between_retries=0)]),
+        step("a", "end"),
+        step("end"),
+    )
     engine = Engine(tmp_path / "store", spec.to_dict())
 
     def behave(order):
         return fail(order) if order["position"] == "a" and order["attempt"] < 2 else succeed(order)
 
-    assert engine.run(behave, **{"with": [decorator("retry", times=2, minutes_between_retries=0)]}).status == "completed"
+    assert (
+        engine.run(behave, **{"with": [decorator("retry", times=2, minutes_between_retries=0)]}).status == "completed"
+    )
     steps = {s["name"]: s for s in engine.open().runs.read_run("TestFlow", "1")["spec"]["steps"]}
     assert steps["start"]["decorators"][0]["args"]["times"] == 0
     assert steps["end"]["decorators"][0]["args"]["times"] == 2
@@ -113,7 +128,10 @@ def test_a_resumed_run_has_the_parameters_and_the_seed_of_its_origin(engine, tmp
 
 
 def test_changed_code_of_a_step_that_is_taken_over_is_told(engine):
-    engine.run(lambda order: fail(order) if order["position"] == "end" else succeed(order), code_texts={"start": "1", "a": "2", "end": "3"})
+    engine.run(
+        lambda order: fail(order) if order["position"] == "end" else succeed(order),
+        code_texts={"start": "1", "a": "2", "end": "3"},
+    )
     loop = engine.resume(code_texts={"start": "1", "a": "2, changed", "end": "3, mended"})
     (warning,) = events(loop, "warning")
     assert "'a'" in warning["text"]
@@ -125,7 +143,9 @@ def test_changed_code_of_a_step_that_is_taken_over_is_told(engine):
 # -- what breaks on the way
 
 
-@pytest.mark.parametrize(("problem", "status"), [(KeyboardInterrupt(), "interrupted"), (StoreError("no worker"), "failed")])
+@pytest.mark.parametrize(
+    ("problem", "status"), [(KeyboardInterrupt(), "interrupted"), (StoreError("no worker"), "failed")]
+)
 def test_a_run_that_does_not_get_to_its_first_task_has_ended(engine, monkeypatch, problem, status):
     def broken(*args):
         raise problem

@@ -36,7 +36,9 @@ def launch_all(scheduler, now=0.0):
 
 
 LINE = flow(step("start", "a"), step("a", "end"), step("end"))
-BRANCH = flow(step("start", ["a", "b"]), step("a", "join"), step("b", "join"), step("join", "end", join=True), step("end"))
+BRANCH = flow(
+    step("start", ["a", "b"]), step("a", "join"), step("b", "join"), step("join", "end", join=True), step("end")
+)
 FOREACH = flow(step("start", "a", foreach="xs"), step("a", "join"), step("join", "end", join=True), step("end"))
 LOOP = flow(step("start", "turn"), step("turn", {"again": "turn", "done": "end"}), step("end"))
 SWITCH = flow(step("start", {"yes": "a", "no": "b"}), step("a", "end"), step("b", "end"), step("end"))
@@ -73,7 +75,14 @@ def test_splits_of_a_foreach_have_their_value_and_are_joined_in_the_order_of_the
     tasks = launch_all(scheduler)
     assert [task.position for task in tasks] == ["a[0]", "a[1]", "a[2]"]
     frame = tasks[1].stack[0]
-    assert (frame.step, frame.var, frame.index, frame.count, frame.value, frame.label) == ("start", "xs", 1, 3, "y", "two")
+    assert (frame.step, frame.var, frame.index, frame.count, frame.value, frame.label) == (
+        "start",
+        "xs",
+        1,
+        3,
+        "y",
+        "two",
+    )
     for task in (tasks[2], tasks[0], tasks[1]):
         assert launch(scheduler) is None
         scheduler.succeeded(task, Outcome())
