@@ -4,11 +4,9 @@
 # A reporter is `function(events, progress)`. Both kinds share the texts below.
 
 new_reporter <- function(flow, session) {
-  if (isTRUE(getOption("metaflow.progress", cli::is_dynamic_tty(stdout())))) {
-    terminal_reporter(flow, session)
-  } else {
-    plain_reporter(flow, session)
-  }
+  # Loading cli takes 50 ms, which a run whose output goes to a file need not wait for.
+  on_terminal <- getOption("metaflow.progress") %||% (isatty(stdout()) && cli::is_dynamic_tty(stdout()))
+  if (isTRUE(on_terminal)) terminal_reporter(flow, session) else plain_reporter(flow, session)
 }
 
 # Of a wide foreach, this many tasks are named one by one; then it is counted.

@@ -1,42 +1,61 @@
-"""The git commit of the flow's folder, when it is in a repository and git is installed."""
+"""The git commit that the flow's folder is at, read from the repository's files: git itself need not be installed, and
+a large repository costs nothing. What was changed since is in the run's own snapshot of the folder."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 __all__ = ["git_state"]
 
-_SECONDS = 2.0
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
 def git_state(folder: str) -> dict[str, Any] | None:
-    """{"commit", "dirty"}, or None outside of a repository. `dirty`: tracked files differ from the commit."""
-    if not _in_repository(folder):
+    """{"commit"}, or None outside of a repository and before its first commit."""
+    try:
+        repository = _repository(os.path.abspath(folder))
+        commit = None if repository is None else _head(repository)
+    except OSError:
         return None
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit.strip(), "dirty": None if changes is None else bool(changes.strip())}
+    return None if commit is None else {"commit": commit}
 
 
-def _in_repository(folder: str) -> bool:
-    folder = os.path.abspath(folder)
+def _repository(folder: str) -> str | None:
+    """The nearest .git from `folder` upwards; a file of that name, as in a worktree, says where it is."""
     while True:
-        if os.path.exists(os.path.join(folder, ".git")):
-            return True
+        path = os.path.join(folder, ".git")
+        if os.path.isdir(path):
+            return path
+        if os.path.isfile(path):
+            return os.path.join(folder, _read(path).partition("gitdir:")[2].strip())
         parent = os.path.dirname(folder)
         if parent == folder:
-            return False
+            return None
         folder = parent
 
 
-def _git(folder: str, *words: str) -> str | None:
-    import subprocess  # most folders are in no repository
+def _head(repository: str) -> str | None:
+    head = _read(os.path.join(repository, "HEAD"))
+    reference = head.partition("ref:")[2].strip()
+    if not reference:
+        return _commit(head)
+    # A worktree has a HEAD of its own, and shares its references with the repository it belongs to.
+    common = os.path.join(repository, "commondir")
+    home = os.path.join(repository, _read(common)) if os.path.isfile(common) else repository
+    for place in (repository, home):
+        if os.path.isfile(os.path.join(place, reference)):
+            return _commit(_read(os.path.join(place, reference)))
+    packed = os.path.join(home, "packed-refs")
+    lines = _read(packed).splitlines() if os.path.isfile(packed) else []
+    return next((_commit(line.split(" ")[0]) for line in lines if line.endswith(f" {reference}")), None)
 
-    try:
-        done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+
+def _commit(text: str) -> str | None:
+    return text if _COMMIT.fullmatch(text) else None
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
