@@ -22,7 +22,7 @@ __all__ = ["OriginRun"]
 
 
 class OriginRun:
-    """The finished tasks of a run, by position, for a run of `plan`. `redo` is a step that is run again even if it was done."""
+    """The finished tasks of a run, by position, for a run of `plan`. `redo` is a step that is run again in any case."""
 
     def __init__(self, store: Store, plan: Plan, run: str, redo: str | None = None) -> None:
         self.flow = plan.flow
@@ -47,7 +47,8 @@ class OriginRun:
         if record is None or not self._has_parents(record, task.parents):
             return None
         task.origin = record.get("origin") or _pathspec(record)
-        return Outcome(record["artifacts"], splits_from_record(record.get("splits")), record.get("choice"), extra=record)
+        splits = splits_from_record(record.get("splits"))
+        return Outcome(record["artifacts"], splits, record.get("choice"), extra=record)
 
     def _remember(self, record: dict[str, Any]) -> None:
         self._records[record["position"]] = record
@@ -91,8 +92,10 @@ class OriginRun:
 
 
 def _steps_that_leave_something_else(earlier: Mapping[str, Any], plan: Plan) -> set[str]:
-    """Steps that became a foreach or a switch, or one over another artifact: what they left does not tell how to go on."""
-    left = {step["name"]: (step.get("foreach"), (step.get("switch") or {}).get("condition")) for step in earlier["steps"]}
+    """Steps that became a foreach or a switch, or one over another artifact: what they left tells no way to go on."""
+    left = {}
+    for step in earlier["steps"]:
+        left[step["name"]] = step.get("foreach"), (step.get("switch") or {}).get("condition")
     return {name for name, step in plan.steps.items() if left.get(name) != (step.foreach, step.condition)}
 
 

@@ -52,12 +52,12 @@ class Failure:
 
 
 class Task:
-    """One task of a run. `parents` are the tasks whose artifacts it sees, in the order of a join's inputs; `after` those
-    whose end made it ready, which differ for the join of a foreach over nothing only: that one comes after the split."""
+    """One task of a run. `parents` are the tasks whose artifacts it sees, in the order of a join's inputs; `after` are
+    those whose end made it ready: the same, except that the join of a foreach over nothing comes after the split."""
 
     __slots__ = (
-        "id", "step", "position", "stack", "parents", "after", "attempt", "due", "fallback", "table", "cloned", "origin",
-        "extra",
+        "id", "step", "position", "stack", "parents", "after", "attempt", "due", "fallback", "table", "cloned",
+        "origin", "extra",
     )
 
     def __init__(
