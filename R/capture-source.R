@@ -73,7 +73,8 @@ has_file_source <- function(f) {
 
 # The script that `Rscript` runs, or NULL in a session.
 script_file <- function(arguments = commandArgs(FALSE)) {
-  file <- sub("^--file=", "", grep("^--file=", arguments, value = TRUE))
+  # Rscript hands spaces over as "~+~".
+  file <- gsub("~+~", " ", sub("^--file=", "", grep("^--file=", arguments, value = TRUE)), fixed = TRUE)
   if (length(file) != 1L || !file.exists(file)) return(NULL)
   normalizePath(file)
 }

@@ -12,7 +12,7 @@ command_dump <- function() {
     check_included(include, unique(unlist(lapply(records, names))), pathspec)
     if (!is.null(include)) records <- lapply(records, function(r) r[names(r) %in% include])
     if (isTRUE(parsed$options$json)) {
-      cat(json(Map(function(task, r) list(pathspec = task$pathspec, artifacts = as_object(r)), tasks, records)), "\n", sep = "")
+      print_json(Map(function(task, r) list(pathspec = task$pathspec, artifacts = as_object(r)), tasks, records))
     } else {
       for (i in seq_along(tasks)) dump_task(tasks[[i]], records[[i]], most)
     }

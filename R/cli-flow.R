@@ -25,7 +25,7 @@ command_check <- function() {
       metaflow_invalid_flow_error = identity
     )
     if (isTRUE(parsed$options$json)) {
-      cat(json(list(flow = flow$name, ok = is.null(problems), problems = problems$data %||% list())), "\n", sep = "")
+      print_json(list(flow = flow$name, ok = is.null(problems), problems = problems$data %||% list()))
     } else if (is.null(problems)) {
       cat(flow$name, ": no problems, ", length(flow$steps), " steps.\n", sep = "")
     } else {

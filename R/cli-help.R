@@ -12,7 +12,7 @@ command_help_entry <- function() {
 command_version <- function() {
   cli_command("show versions", options = list(json_option()), perform = function(flow, parsed, given) {
     versions <- c(metaflow = package_version_text(), R = r_version())
-    if (isTRUE(parsed$options$json)) cat(json(as.list(versions)), "\n", sep = "")
+    if (isTRUE(parsed$options$json)) print_json(as.list(versions))
     else writeLines(paste(format(names(versions)), versions))
     0L
   })

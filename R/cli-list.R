@@ -6,14 +6,14 @@ command_list <- function() {
     # A flow that never ran is not known to the datastore.
     runs <- tryCatch(mf_runs(flow$name, limit = limit), metaflow_not_found_error = function(e) data.frame(run_id = character()))
     if (isTRUE(parsed$options$json)) {
-      cat(json(lapply(seq_len(nrow(runs)), function(i) {
+      print_json(lapply(seq_len(nrow(runs)), function(i) {
         list(run = runs$run_id[[i]], status = runs$status[[i]], created_at = format(runs$created_at[[i]], "%Y-%m-%dT%H:%M:%SZ", tz = "UTC"),
           seconds = runs$seconds[[i]], user = runs$user[[i]], tags = I(as.character(runs$tags[[i]])))
-      })), "\n", sep = "")
+      }))
     } else if (!nrow(runs)) {
       cat(flow$name, " has no runs here.\n", sep = "")
     } else {
-      writeLines(list_lines(runs))
+      put_lines(list_lines(runs))
     }
     0L
   })

@@ -8,10 +8,10 @@ command_logs <- function() {
     pathspec <- typed_pathspec(flow, words, "logs")
     lines <- log_lines(pathspec, streams = wanted_streams(parsed$options), attempt = parsed$options$attempt)
     if (isTRUE(parsed$options$json)) {
-      cat(json(lapply(seq_len(nrow(lines)), function(i) as.list(lines[i, ]))), "\n", sep = "")
+      print_json(lapply(seq_len(nrow(lines)), function(i) as.list(lines[i, ])))
     } else if (nrow(lines)) {
       several <- length(strsplit(pathspec, "/", fixed = TRUE)[[1]]) < 4L
-      writeLines(if (several) sprintf("[%s/%s] %s", lines$step, lines$task, lines$line) else lines$line)
+      put_lines(if (several) sprintf("[%s/%s] %s", lines$step, lines$task, lines$line) else lines$line)
     }
     0L
   })

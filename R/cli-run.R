@@ -32,8 +32,15 @@ command_resume <- function() {
 perform_typed_run <- function(flow, parsed, given, extra) {
   typed <- c(typed_numbers(parsed$options), parsed$parameters, extra)
   typed$help <- NULL
+  typed$with <- typed_decorators(typed$with)
   # A parameter may share its name with an option of run(); only parameters that were typed are meant.
   perform_run(flow, utils::modifyList(given, typed, keep.null = TRUE))
+}
+
+# A decorator that is typed wrong is wrong usage, not a problem of the flow.
+typed_decorators <- function(with) {
+  tryCatch(decorators_from_option(with), metaflow_invalid_flow_error = function(e) usage_error(conditionMessage(e)))
+  with
 }
 
 typed_numbers <- function(options) {

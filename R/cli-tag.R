@@ -13,7 +13,7 @@ command_tag <- function() {
     switch(action,
       add = run$add_tag(tags), remove = run$remove_tag(tags), replace = run$replace_tag(tags[[1]], tags[[2]]), list = NULL
     )
-    if (isTRUE(parsed$options$json)) cat(json(list(run = run$pathspec, tags = I(run$tags))), "\n", sep = "")
+    if (isTRUE(parsed$options$json)) print_json(list(run = run$pathspec, tags = I(run$tags)))
     else cat(run$pathspec, ": ", paste(run$tags, collapse = ", "), "\n", sep = "")
     0L
   })

@@ -3,7 +3,7 @@
 # `run()` at the end of the script calls `run_command_line()`. Parsing is strict: an unknown command or
 # option never runs the flow. Exit status: 0 done, 1 the flow failed, 2 wrong usage, 130 interrupted.
 
-run_command_line <- function(flow, given, arguments = commandArgs(TRUE)) {
+run_command_line <- function(flow, given, arguments = utf8_text(commandArgs(TRUE))) {
   status <- tryCatch(
     perform_command(flow, parse_command(flow, arguments), given),
     metaflow_usage_error = function(e) exit_message(e, 2L),

@@ -42,10 +42,25 @@ format_number <- function(x) {
   ifelse(as.numeric(short) == x, short, sprintf("%.17g", x))
 }
 
+# JSON is UTF-8, wherever it is printed.
+print_json <- function(x) put_lines(json(x))
+
+# Lines as the bytes that they are. In the C locale R would print "<U+00E4>" instead.
+put_lines <- function(lines) writeLines(enc2utf8(lines), useBytes = TRUE)
+
+# In the C locale a text that was typed has no encoding; what is valid UTF-8 is hardly anything else.
+utf8_text <- function(x) {
+  if (!l10n_info()$MBCS && !l10n_info()$`Latin-1`) {
+    native <- Encoding(x) == "unknown" & validUTF8(x)
+    Encoding(x)[native] <- "UTF-8"
+  }
+  enc2utf8(x)
+}
+
 json_string <- function(x) {
   if (!length(x)) return(character())
   missing <- is.na(x)
-  x <- enc2utf8(x)
+  x <- utf8_text(x)
   special <- grepl("[\\\\\"[:cntrl:]]", x, useBytes = FALSE)
   special[is.na(special)] <- TRUE
   if (any(special)) x[special] <- vapply(x[special], json_escape, "", USE.NAMES = FALSE)

@@ -16,7 +16,7 @@ plain_reporter <- function(flow, session) {
   counts <- new_step_counts(flow)
   said_at <- Sys.time()
   say <- function(where, text) {
-    writeLines(sprintf("%s [%s] %s", format(Sys.time(), "%Y-%m-%d %H:%M:%S"), where, text))
+    put_lines(sprintf("%s [%s] %s", format(Sys.time(), "%Y-%m-%d %H:%M:%S"), where, text))
   }
   say(session$pathspec, sprintf("Run started. Results are kept in %s", session$root))
   function(events, progress = NULL) {

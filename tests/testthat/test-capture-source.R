@@ -51,6 +51,9 @@ test_that("a script that is not there or does not parse gives no index", {
 test_that("the script is the one that Rscript was given", {
   script <- withr::local_tempfile(fileext = ".R", lines = "1")
   expect_identical(script_file(c("R", "--no-echo", paste0("--file=", script), "--args", "run")), normalizePath(script))
+  spaced <- file.path(withr::local_tempdir(pattern = "with spaces "), "my flow.R")
+  file.create(spaced)
+  expect_identical(script_file(paste0("--file=", gsub(" ", "~+~", spaced))), normalizePath(spaced))
   expect_null(script_file(c("R", "--interactive")))
   expect_null(script_file(c("R", "--file=/nowhere/flow.R")))
 })
