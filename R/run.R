@@ -34,6 +34,7 @@ run <- function(flow, ...) {
   check_flow_value(flow, "run")
   given <- list(...)
   if (in_script(flow)) return(run_command_line(flow, given))
+  check_run_options(given["wait"])
   if (isFALSE(given$wait)) return(start_background_run(flow, given))
   result <- perform_run(flow, given)
   if (!isTRUE(result == 0L)) raise_run_error(result)
@@ -53,6 +54,7 @@ run_options <- c(
 
 # Words of the command line, as one string: other_args = "--max-workers 2 --tag nightly".
 with_other_args <- function(flow, given) {
+  if (is.null(given$other_args)) return(given)
   words <- unlist(strsplit(trimws(as.character(given$other_args)), "[[:space:]]+"))
   if (!length(words)) return(given[names(given) != "other_args"])
   parsed <- parse_command(flow, c("run", words))
@@ -79,7 +81,7 @@ split_arguments <- function(flow, given) {
 # run's id is claimed.
 perform_run <- function(flow, given, report = NULL, captured = NULL, began = function(session) NULL) {
   split <- split_arguments(flow, with_other_args(flow, given))
-  options <- split$options
+  options <- check_run_options(split$options)
   session <- begin_run(flow, split$parameters, options, captured %||% capture_code(flow))
   on.exit(session$close())
   status <- tryCatch(
@@ -120,9 +122,7 @@ last_error <- function(events) {
 begin_run <- function(flow, parameters, options, captured) {
   values <- run_values(flow, parameters, options)
   mode <- options$isolation %||% getOption("metaflow.isolation") %||% env_or("METAFLOW_ISOLATION", "fork")
-  if (!mode %in% c("fork", "fresh")) {
-    mf_abort(sprintf("isolation must be \"fork\" or \"fresh\", not %s.", one_line(mode)), "metaflow_usage_error")
-  }
+  check_run_options(list(isolation = mode))
   session <- new.env()
   session$workers <- start_workers(mode, options$max_workers)
   session$close <- function() for (worker in session$workers) close_worker(worker)
@@ -150,7 +150,7 @@ begin_run <- function(flow, parameters, options, captured) {
 # A resumed run has the parameters of its origin.
 run_values <- function(flow, parameters, options) {
   if (is.null(options$resume) || isFALSE(options$resume)) {
-    return(parameter_values(flow, parameters, list(flow_name = flow$name, user = Sys.info()[["user"]])))
+    return(parameter_values(flow, parameters, list(flow_name = flow$name, user = env_or("METAFLOW_USER", Sys.info()[["user"]]))))
   }
   if (length(parameters)) {
     mf_abort(sprintf("A resumed run has the parameters of its origin; %s cannot be given.", quoted(names(parameters))),
