@@ -96,18 +96,26 @@ def test_a_join_of_one_joined_task_does_not_see_what_that_one_dropped():
     assert seen_by_inputs(order_of(plan, task)) == [{"summary": "m"}]
 
 
-def test_what_all_inputs_share_is_told_once():
-    plan = plan_of(shape("foreach"))
+@pytest.mark.parametrize("artifacts", [3, FLAT + 1])
+def test_what_all_inputs_share_is_told_once(artifacts):
+    spec = flow(
+        step("start", "inner", foreach="xs"),
+        step("inner", "after"),
+        step("after", "join"),
+        step("join", "end", join=True),
+        step("end"),
+    )
+    plan = plan_of(spec)
     scheduler = Scheduler(plan)
     scheduler.start()
-    many = {f"x{number}": record(f"d{number}") for number in range(FLAT + 1)}
+    many = {f"x{number}": record(f"d{number}") for number in range(artifacts)}
     scheduler.succeeded(scheduler.next_ready(0.0, bool), Outcome(many, Splits(50, [record("v")] * 50)))
-    while (task := scheduler.next_ready(0.0, lambda policy: True)).step == "inner":
-        scheduler.succeeded(task, Outcome({"y": record(task.id)}))
-    order = order_of(plan, task)
-    assert len(order["inputs"]["base"]) == FLAT + 1
-    assert all(list(item["artifacts"]) == ["y"] for item in order["inputs"]["items"])
-    assert order["inputs"]["named"] is False
+    while (task := scheduler.next_ready(0.0, lambda policy: True)).step != "join":
+        scheduler.succeeded(task, Outcome({f"of_{task.step}": record(task.id), "same": record("s")}))
+    told = order_of(plan, task)["inputs"]
+    assert len(told["base"]) == artifacts + 1
+    assert all(list(item["artifacts"]) == ["of_inner", "of_after"] for item in told["items"])
+    assert told["named"] is False
 
 
 def test_inputs_of_a_branch_have_names():

@@ -8,7 +8,6 @@ from typing import Any
 from .commit import frames, reference
 from .plan import PlannedStep
 from .states import Task
-from .table import ArtifactTable
 
 __all__ = ["task_order"]
 
@@ -53,36 +52,21 @@ def _references(records: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _inputs(parents: tuple[Task, ...], named: bool) -> dict[str, Any]:
-    """The inputs of a join. What all of them inherit from one table is told once, as `base`."""
-    shared = _shared_base(parents)
-    known = {} if shared is None else shared.flat()
+    """The inputs of a join. What all of them have in common, mostly from before the split, is told once, as `base`."""
+    known: dict[int, str] = {}  # ten thousand splits share the records of what they did not assign
+    tables = [_table_references(parent.table.flat(), known) for parent in parents]
+    base = dict(tables[0]) if tables else {}
+    for table in tables[1:]:
+        base = {name: ref for name, ref in base.items() if table.get(name) == ref}
     items = []
-    for parent in parents:
-        own = {
-            name: reference(record)
-            for name, record in _above(parent.table, shared).items()
-            if known.get(name) is not record
-        }
+    for parent, table in zip(parents, tables):
+        own = {name: ref for name, ref in table.items() if base.get(name) != ref}
         items.append({"step": parent.step, "task": parent.id, "artifacts": own})
-    return {"named": named, "base": _references(known), "items": items}
+    return {"named": named, "base": base, "items": items}
 
 
-def _shared_base(parents: tuple[Task, ...]) -> ArtifactTable | None:
-    """The table of the split that all inputs come from. A single input may be a join, which does not have the
-    artifacts of the tasks before it, and there is nothing to be saved by sharing."""
-    if len(parents) < 2 or not parents[0].parents:
-        return None
-    candidate = parents[0].parents[0]
-    return candidate.table if all(p.parents and p.parents[0] is candidate for p in parents) else None
-
-
-def _above(table: ArtifactTable, base: ArtifactTable | None) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    found = []
-    layer: ArtifactTable | None = table
-    while layer is not None and layer is not base:
-        found.append(layer.own)
-        layer = layer.base
-    for own in reversed(found):
-        merged.update(own)
-    return merged
+def _table_references(records: Mapping[str, Any], known: dict[int, str]) -> dict[str, str]:
+    for record in records.values():
+        if id(record) not in known:
+            known[id(record)] = reference(record)
+    return {name: known[id(record)] for name, record in records.items()}
