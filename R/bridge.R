@@ -41,7 +41,7 @@ raise_core_error <- function(error) {
   if (!is.null(error$traceback) && Sys.getenv("METAFLOW_DEBUG") %in% c("1", "true", "TRUE")) {
     hint <- paste(c(hint, error$traceback), collapse = "\n")
   } else if ("metaflow_internal_error" %in% unlist(error$classes)) {
-    hint <- paste(c(hint, "This is a defect of metaflow; METAFLOW_DEBUG=1 shows where."), collapse = "\n")
+    if (is.null(hint) || !nzchar(hint)) hint <- "This is a bug in metaflow. Set METAFLOW_DEBUG=1 and try again to see where it happens."
   }
   message <- paste0(toupper(substr(error$message, 1L, 1L)), substring(error$message, 2L))
   mf_abort(message, unlist(error$classes), hint, error$data)

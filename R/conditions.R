@@ -11,6 +11,9 @@
 #   |- metaflow_worker_error            something a task needs is missing or broken
 #   `- ... and those of the Python core (`python/metaflow_core/errors.py`), which arrive under
 #      their own class names: metaflow_not_found_error, metaflow_namespace_error, ...
+#
+# What `catch` keeps of a task whose process ended without an R error: metaflow_task_error, and one of
+# metaflow_timeout_error, metaflow_quit_error, metaflow_crash_error, metaflow_oom_error.
 
 mf_abort <- function(message, class = "metaflow_error", hint = NULL, data = NULL, call = NULL, ...) {
   text <- message

@@ -121,7 +121,7 @@ last_error <- function(events) {
 # Everything that happens before the first task: workers start while Python loads.
 begin_run <- function(flow, parameters, options, captured) {
   values <- run_values(flow, parameters, options)
-  mode <- options$isolation %||% getOption("metaflow.isolation") %||% env_or("METAFLOW_ISOLATION", "fork")
+  mode <- options$isolation %||% isolation_setting()
   check_run_options(list(isolation = mode))
   session <- new.env()
   session$workers <- start_workers(mode, options$max_workers)

@@ -19,3 +19,17 @@ metaflow_options <- function() {
 
 # An empty list is an object for JSON.
 as_object <- function(x) if (length(x)) x else structure(list(), names = character())
+
+# How tasks get a clean process. Workers start before Python does, so the core is asked only when a
+# configuration file has a say in it.
+isolation_setting <- function() {
+  named <- getOption("metaflow.isolation") %||% env_or("METAFLOW_ISOLATION", NULL)
+  if (!is.null(named)) return(named)
+  folder <- getOption("metaflow.home") %||% env_or("METAFLOW_HOME", "~/.metaflowconfig")
+  files <- list.files(folder, "^config.*[.]json$", full.names = TRUE)
+  mentioned <- vapply(files, function(file) any(grepl("isolation", readLines(file, warn = FALSE), ignore.case = TRUE)), FALSE)
+  if (any(mentioned)) {
+    for (row in core_call("setup.settings", settings = settings_request())) if (row$name == "isolation") return(row$value)
+  }
+  if (.Platform$OS.type == "windows") "fresh" else "fork"
+}

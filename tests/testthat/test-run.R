@@ -120,37 +120,6 @@ test_that("with, tag, run_id_file and datastore_root are options of R, too", {
   expect_false(dir.exists(file.path(folder, "store", "flows")))
 })
 
-test_that("other_args are words of the command line", {
-  local_flow_folder()
-  result <- quiet_run(small_flow(), other_args = "--alpha 4 --seed=7")
-  expect_identical(result$run$artifact("x"), 8)
-})
-
-test_that("run(wait = FALSE) returns a handle at once", {
-  folder <- local_flow_folder()
-  flow <- metaflow("BackgroundFlow") %>%
-    step(step = "start", next_step = "end", r_function = function(self) {
-      while (!file.exists("go")) Sys.sleep(0.02)
-      cat("gone\n")
-      self$x <- 1
-    }) %>%
-    step(step = "end")
-  handle <- run(flow, wait = FALSE)
-  expect_identical(handle$pathspec, "BackgroundFlow/1")
-  expect_identical(handle$status(), "running")
-  expect_identical(handle$wait(timeout = 0.1), "running")
-  expect_snapshot(handle)
-  file.create("go")
-  expect_identical(handle$wait(timeout = 60), "completed")
-  expect_match(paste(handle$logs(), collapse = "\n"), "gone")
-  expect_identical(handle$run$artifact("x"), 1)
-
-  file.remove("go")
-  stopped <- run(flow, wait = FALSE)
-  expect_identical(stopped$kill(), "interrupted")
-  expect_error(run(flow, wait = FALSE, alpha = 1), class = "metaflow_usage_error")
-})
-
 test_that("a flow that is not driven by the command line is run by functions and tests", {
   flow <- small_flow()
   expect_false(in_script(flow))
