@@ -1,6 +1,7 @@
 """Flows run through the installed R package; `make test` installs the one of this tree first."""
 
 import shutil
+import time
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,16 @@ def r_flow(tmp_path):
         return made[-1]
 
     yield make
-    left = {pid: line for flow in made for pid, line in flow.processes().items()}
+    left = processes_of(made)
+    # Workers end by themselves when their run has ended; on a busy machine that takes a moment.
+    until = time.monotonic() + 20
+    while left and time.monotonic() < until:
+        time.sleep(0.05)
+        left = processes_of(made)
     for flow in made:
         flow.kill_all()
     assert not left, "these were left running"
+
+
+def processes_of(flows):
+    return {pid: line for flow in flows for pid, line in flow.processes().items()}
