@@ -1,9 +1,9 @@
 """Flows run through the installed R package; `make test` installs the one of this tree first."""
 
 import shutil
-import time
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
