@@ -71,8 +71,9 @@ step_block <- function(counts, running, began) {
       if (n$retried) sprintf("%d tried again", n$retried),
       if (n$cloned) sprintf("%d taken over", n$cloned)
     )
-    took <- if (n$done) cli::col_grey(format_seconds(counts$seconds(step))) else ""
-    sprintf("%s %s  %s  %s", mark, formatC(step, width = -wide), paste(parts, collapse = " \u00b7 "), took)
+    took <- if (n$done) paste0("  ", cli::col_grey(format_seconds(counts$seconds(step)))) else ""
+    between <- if (cli::is_utf8_output()) " \u00b7 " else ", "
+    sprintf("%s %s  %s%s", mark, formatC(step, width = -wide), paste(parts, collapse = between), took)
   }, "")
 }
 
