@@ -1,5 +1,7 @@
-flow <- function() {
-  metaflow("HelpFlow") %>%
+# Built in a session, which has no script.
+flow <- function(stem = metaflow("HelpFlow")) {
+  stem$script <- NULL
+  stem %>%
     parameter("alpha", default = 0.5, help = "learning rate") %>%
     parameter("path", required = TRUE) %>%
     parameter("features", separator = ",", default = "a,b") %>%
@@ -14,8 +16,14 @@ flow <- function() {
 test_that("help shows the commands and parameters", {
   expect_snapshot({
     writeLines(flow_help(flow()))
-    writeLines(flow_help(metaflow("OneStep") %>% step(step = "start")))
   })
+})
+
+test_that("help names the script", {
+  scripted <- flow()
+  scripted$script <- "/some/where/my flow.R"
+  expect_match(flow_help(scripted), "Usage: Rscript my flow.R [COMMAND] [OPTIONS]", fixed = TRUE, all = FALSE)
+  expect_match(command_help(scripted, "tag"), "Usage: Rscript my flow.R tag ", fixed = TRUE, all = FALSE)
 })
 
 test_that("each command has help of its own", {
