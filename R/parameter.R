@@ -59,7 +59,8 @@ implied_type <- function(default, separator, is_flag) {
 }
 
 type_of_value <- function(x) {
-  if (is.function(x) || is.null(x)) return(NULL)
+  # NA alone is how R users write "nothing yet", of whatever type.
+  if (is.function(x) || is.null(x) || identical(x, NA)) return(NULL)
   if (inherits(x, "Date")) return("date")
   if (is.list(x) || length(x) != 1L) return("json")
   if (is.logical(x)) "bool" else if (is.integer(x)) "int" else if (is.numeric(x)) "float" else if (is.character(x)) "str" else "json"
@@ -107,6 +108,7 @@ computed_default <- function(p, context) {
 }
 
 convert_parameter <- function(value, p) {
+  if (is.logical(value) && length(value) && all(is.na(value))) return(missing_of_type(value, p$type))
   if (is_string(value)) return(if (is.null(p$separator)) read_typed(value, p) else read_separated(value, p))
   fits <- switch(p$type %||% "any",
     int = is.numeric(value) && all(is.na(value) | value == trunc(value)),
@@ -120,6 +122,17 @@ convert_parameter <- function(value, p) {
   switch(p$type %||% "any",
     int = if (is.double(value) && all(is.na(value) | abs(value) <= .Machine$integer.max)) restore_names(as.integer(value), value) else value,
     float = restore_names(as.numeric(value), value),
+    date = as.Date(value),
+    value
+  )
+}
+
+# NA is logical in R, and the missing value of every type.
+missing_of_type <- function(value, type) {
+  switch(type %||% "any",
+    int = restore_names(as.integer(value), value),
+    float = restore_names(as.numeric(value), value),
+    str = restore_names(as.character(value), value),
     date = as.Date(value),
     value
   )

@@ -28,6 +28,9 @@ new_self <- function() structure(new.env(parent = emptyenv()), class = "metaflow
 
 self_reserved <- c("input", "index", "foreach_stack", "next_step")
 
+# What would be stored without an error, and be of no use to whoever reads it.
+bound_to_task <- c("metaflow_self", "metaflow_inputs", "metaflow_input", "connection")
+
 task_state <- function() {
   if (is.null(the$task)) {
     mf_abort("'self' can be used only while its step runs.", "metaflow_attribute_error",
@@ -114,6 +117,10 @@ self_set <- function(name, value) {
   }
   if (name %in% self_reserved) {
     attribute_error(sprintf("'%s' is reserved and cannot be an artifact", name), "Choose another name.")
+  }
+  if (inherits(value, bound_to_task)) {
+    attribute_error(sprintf("'%s' cannot keep an object of class %s, which ends with its task", name, class(value)[[1]]),
+      "Assign the values that it gives.")
   }
   assign(name, value, envir = state$values)
   state$assigned <- union(state$assigned, name)

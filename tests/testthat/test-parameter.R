@@ -59,6 +59,20 @@ test_that("values from R keep what they are when they fit the type", {
   expect_identical(given(mtcars, type = "json"), mtcars)
 })
 
+test_that("NA from R is the missing value of every type", {
+  expect_identical(given(NA, type = "int"), NA_integer_)
+  expect_identical(given(NA, type = "float"), NA_real_)
+  expect_identical(given(c(a = NA, b = NA), type = "float"), c(a = NA_real_, b = NA_real_))
+  expect_identical(given(NA, type = "str"), NA_character_)
+  expect_identical(given(NA_character_, type = "str"), NA_character_)
+  expect_identical(given(NA, type = "date"), as.Date(NA))
+  expect_identical(given(NA, type = "bool"), NA)
+  expect_identical(given(NA, type = "json"), NA)
+  expect_identical(given(3, default = NA), 3)
+  expect_identical(given("3", default = NA), "3")
+  expect_identical(by_default(default = NA, type = "float"), NA_real_)
+})
+
 test_that("a parameter without a type or default takes any value of R as it is", {
   for (value in list(3L, 2.5, c("a", NA), TRUE, NULL, list(1, "a"), mtcars, as.Date("2024-01-01"), factor("a"), quote(x + 1))) {
     expect_identical(given(value), value)
@@ -90,6 +104,8 @@ test_that("the type follows from the default", {
   expect_identical(type(c("a", "b")), "json")
   expect_identical(type(1:3), "json")
   expect_null(type(NULL))
+  expect_null(type(NA))
+  expect_identical(type(NA_real_), "float")
   expect_null(type(function(context) 1))
   expect_identical(flow_with("x", is_flag = TRUE)$parameters$x$type, "bool")
 })

@@ -105,6 +105,20 @@ test_that("parameters are read-only, reserved names cannot be assigned", {
   expect_identical(self$alpha, 0.5)
 })
 
+test_that("what ends with its task cannot be an artifact", {
+  task <- local_task(inputs = list(a = list(x = 1)))
+  self <- task$self
+  con <- file(withr::local_tempfile(lines = "x"))
+  withr::defer(close(con))
+  expect_snapshot(error = TRUE, {
+    self$all <- task$inputs
+    self$one <- task$inputs$a
+    self$me <- self
+    self$con <- con
+  })
+  expect_length(names(self), 0)
+})
+
 test_that("outside of a foreach there is no input", {
   self <- local_task()$self
   expect_null(self$input)
