@@ -240,21 +240,24 @@ test_that("a flow runs in a read-only folder, and writes nothing beside the scri
       step(step = "start", next_step = "end", r_function = function(self) self$wrote <- tryCatch(file.create("here"), warning = function(w) FALSE)) %>%
       step(step = "end") %>% run()
   ')
-  place <- withr::local_tempdir()
+  # Folders that an ordinary user can reach: R's own temporary folder, and what R CMD check installs
+  # into, are entered by their owner only.
+  open_folder <- function(env = parent.frame()) {
+    path <- withr::local_tempdir(tmpdir = if (dir.exists("/tmp")) "/tmp" else dirname(tempdir()), .local_envir = env)
+    Sys.chmod(path, "0755")
+    path
+  }
+  place <- open_folder()
   file.copy(script, place)
-  # R CMD check installs into a folder that only its own user can enter.
-  library <- withr::local_tempdir()
+  library <- open_folder()
   file.copy(system.file(package = "metaflow"), library, recursive = TRUE)
-  Sys.chmod(library, "0755")
-  elsewhere <- withr::local_tempdir()
+  elsewhere <- open_folder()
   command <- c(file.path(R.home("bin"), "Rscript"), "flow.R")
   if (identical(Sys.info()[["effective_user"]], "root")) {
     # For root no folder is read-only, so an ordinary user runs the flow.
     skip_if(Sys.which("setpriv") == "", "root cannot become an ordinary user without setpriv")
     command <- c("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", command)
     system2("chown", c("-R", "65534", elsewhere))
-    Sys.chmod(dirname(place), "0755")
-    withr::defer(Sys.chmod(dirname(place), "0700"))
   }
   Sys.chmod(place, "0555")
   withr::defer(Sys.chmod(place, "0755"))
