@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 
@@ -66,6 +67,19 @@ def test_ctrl_c_at_any_moment(r_flow, seconds):
     (flow.folder / "slow").unlink()
     flow.command("resume" if flow.runs() else "run").expect(0)
     assert set(flow.notes()) == set(map(str, range(20)))
+
+
+@pytest.mark.slow
+def test_ctrl_c_never_crashes_r(r_flow):
+    """It did one time in ten, see python/metaflow_core/bridge/interrupts.py."""
+    for attempt in range(20):
+        flow = r_flow(CHILDREN, folder=f"flow {attempt}")
+        process = flow.start("run", "--max-workers", "1")
+        wait_for_notes(flow, process, 1)
+        time.sleep(random.uniform(0, 0.5))
+        interrupt(process)
+        flow.finish(process, 10).expect(130)
+        flow.wait_gone()
 
 
 def test_an_impatient_second_ctrl_c_leaves_nothing_behind(r_flow):

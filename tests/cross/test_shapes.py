@@ -106,21 +106,6 @@ def performed(request, tmp_path_factory):
     pool.shutdown(wait=True, cancel_futures=True)
 
 
-CASES = ["pass_through", "merge", "parameters", "foreach_stack", "catch", "retry", "resume"]
-
-
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_case(performed, shape, case):
-    flow = performed[shape, case].result(600)
-    shape = Shape(shape)
-    last = flow.runs()[-1]
-    check_run(shape, flow, last)
-    globals()[f"check_{case}"](shape, flow, last)
-    assert flow.leftovers() == []
-    flow.wait_gone()
-
-
 # -- what holds for every run
 
 
@@ -249,3 +234,38 @@ def check_resume(shape, flow, run):
     assert Counter(flow.notes()) == dict.fromkeys(shape.all_positions, 2)
     assert flow.store().runs.read_run("CrossFlow", run)["origin"] == {"run": str(int(run) - 1)}
     assert math.isclose(flow.status(run)["tasks"]["cloned"], len(flow.records(int(run) - 1)))
+
+
+# -- the tests
+
+CHECKS = {
+    "pass_through": check_pass_through,
+    "merge": check_merge,
+    "parameters": check_parameters,
+    "foreach_stack": check_foreach_stack,
+    "catch": check_catch,
+    "retry": check_retry,
+    "resume": check_resume,
+}
+# Larger shapes show the same, and more.
+SLOW = {
+    "resume": ["linear", "branch", "foreach_of_1"],
+    "parameters": ["linear", "foreach", "foreach_of_1", "nested_branch", "foreach_in_branch", "branch_in_foreach"],
+}
+
+
+def combinations():
+    for shape, case in itertools.product(SHAPES, CHECKS):
+        slow = shape in SLOW.get(case, ())
+        yield pytest.param(shape, case, id=f"{shape}-{case}", marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize(("shape", "case"), list(combinations()))
+def test_case(performed, shape, case):
+    flow = performed[shape, case].result(600)
+    shape = Shape(shape)
+    last = flow.runs()[-1]
+    check_run(shape, flow, last)
+    CHECKS[case](shape, flow, last)
+    assert flow.leftovers() == []
+    flow.wait_gone()

@@ -49,6 +49,9 @@ _MODULES = ("runs", "flows", "browse", "setup")
 
 def _handshake(version: str) -> dict[str, Any]:
     """Both halves come in one package; an R package that found another core says so at once."""
+    from .interrupts import answer_without_r
+
+    answer_without_r()
     return {"version": __version__, "protocol": PROTOCOL, "same": version == __version__}
 
 
