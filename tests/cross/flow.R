@@ -47,7 +47,8 @@ place <- function(self) {
   paste0(current("step_name"), paste(sprintf("[%d]", indices), collapse = ""))
 }
 
-note <- function(text) cat(text, "\n", sep = "", file = "notes.log", append = TRUE)
+# One write, so that the lines of tasks side by side stay whole.
+note <- function(text) cat(paste0(text, "\n"), sep = "", file = "notes.log", append = TRUE)
 
 case <- source(file.path("cases", paste0(Sys.getenv("CROSS_CASE"), ".R")))$value
 

@@ -15,7 +15,7 @@ metaflow("CrossFlow") %>%
     if (file.exists("slow")) Sys.sleep(0.5)
     self$square <- self$input^2
     self$draw <- stats::runif(1)
-    cat(self$index, "\\n", sep = "", file = "notes.log", append = TRUE)
+    cat(paste0(self$index, "\\n"), file = "notes.log", append = TRUE)  # one write, so that lines stay whole
   }) %>%
   step(step = "join", join = TRUE, next_step = "end", r_function = function(self, inputs) {
     self$total <- sum(unlist(gather_inputs(inputs, "square")))
