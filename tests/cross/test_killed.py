@@ -75,6 +75,7 @@ def test_killed_scheduler(flow, undisturbed, moment):
 def test_a_task_that_ends_after_its_scheduler_is_adopted(flow, undisturbed):
     process = flow.start("run", "--seed", "11", "--max-workers", "2")
     wait_for_notes(flow, process, 4)
+    time.sleep(0.2)  # each task takes half a second: both workers are at the next one
     kill_scheduler(process)
     flow.wait_gone()
     orphans = {f"work[{index}]" for index in flow.notes()} - done(flow)
