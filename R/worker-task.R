@@ -34,7 +34,7 @@ perform_task <- function(order) {
   # A step that did its work can still leave what cannot be stored, or nothing to split by: its error, too.
   if (result$ok) result <- tryCatch(staged_success(order), error = function(e) failure(e, list()))
   if (result$ok) return(result)
-  if (!is.null(order$catch)) return(caught(order, result$error, result$condition))
+  if (!is.null(order[["catch"]])) return(caught(order, result$error, result$condition))
   with_staged(result, order$dir)
 }
 
@@ -105,10 +105,10 @@ caught <- function(order, error, condition) {
   the$task$assigned <- character()
   the$task$carried <- list()
   the$task$refs <- c(the$task$parameters, order$artifacts)
-  if (isTRUE(order$catch$print)) cat(format_failure(error), "\n", sep = "", file = stderr())
-  if (!is.null(order$catch$var)) self_set(order$catch$var, condition)
+  if (isTRUE(order[["catch"]]$print)) cat(format_failure(error), "\n", sep = "", file = stderr())
+  if (!is.null(order[["catch"]]$var)) self_set(order[["catch"]]$var, condition)
   result <- staged_success(order)
-  result$caught <- order$catch$var %||% "(not kept)"
+  result$caught <- order[["catch"]]$var %||% "(not kept)"
   result$error <- error
   result
 }

@@ -115,7 +115,7 @@ test_that("timeout(seconds = 2) ends a busy loop, compiled code and system(), wi
         r_function = slow(function() system("echo $$ > shell.pid; sleep 61; true"))) %>%
       step(step = "join", join = TRUE, next_step = "end", r_function = function(self, inputs) {
         self$problems <- gather_inputs(inputs, "problem")
-        self$survivors <- Filter(function(i) "survived" %in% names(i), inputs)
+        self$survivors <- names(Filter(function(i) "survived" %in% names(i), inputs))
       }) %>%
       step(step = "end") %>%
       run(max_workers = 3)
