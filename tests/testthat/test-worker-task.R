@@ -92,7 +92,7 @@ test_that("a step that quits, crashes or is killed fails with its cause, is trie
         }) %>%
       step(step = "join", join = TRUE, next_step = "end", r_function = function(self, inputs) {
         self$problems <- setNames(gather_inputs(inputs, "problem"), names(ways))
-        self$leftovers <- Filter(function(i) "lost" %in% names(i), inputs)
+        self$leftovers <- lapply(Filter(function(i) "lost" %in% names(i), inputs), names)
       }) %>%
       step(step = "end") %>%
       run(max_workers = 2)
