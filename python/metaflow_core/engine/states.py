@@ -45,7 +45,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt that failed. `caught_by_process`: the process itself could have made `catch` work."""
+    """An attempt that failed: its cause, and the error record that says more."""
 
     cause: str
     error: Any = None
@@ -57,7 +57,7 @@ class Task:
 
     __slots__ = (
         "id", "step", "position", "stack", "parents", "after", "attempt", "due", "fallback", "table", "cloned",
-        "origin", "extra",
+        "origin",
     )
 
     def __init__(
@@ -76,7 +76,6 @@ class Task:
         self.table: ArtifactTable | None = None
         self.cloned = False
         self.origin: str | None = None
-        self.extra: Any = None
 
     @property
     def key(self) -> str:
