@@ -39,11 +39,16 @@ find_python <- function(candidates = python_candidates()) {
   found[[1]]
 }
 
-# Starts Python inside this R session (once).
-start_python <- function() {
+# reticulate loads Matrix, which takes longer than all the rest of a small run.
+load_bridge <- function() {
   if (!requireNamespace("reticulate", quietly = TRUE)) {
     mf_abort("The package 'reticulate' is not installed.", "metaflow_setup_error", "install.packages(\"reticulate\")")
   }
+}
+
+# Starts Python inside this R session (once).
+start_python <- function() {
+  load_bridge()
   if (reticulate::py_available(initialize = FALSE)) return(invisible())
   python <- find_python()
   previous <- Sys.getenv("RETICULATE_PYTHON", NA)
@@ -54,4 +59,21 @@ start_python <- function() {
       "Choose another one with METAFLOW_PYTHON, or run metaflow::install_metaflow().")
   })
   invisible()
+}
+
+# The Python that runs the core, for processes of its own.
+core_python <- function() {
+  start_python()
+  reticulate::py_config()$python
+}
+
+# A Python object of its pickled bytes, left in Python.
+unpickle <- function(bytes, what, packages = character()) {
+  start_python()
+  pickle <- reticulate::import("pickle", convert = FALSE)
+  tryCatch(pickle$loads(reticulate::r_to_py(bytes)), error = function(e) {
+    mf_abort(sprintf("%s cannot be rebuilt here: %s", what, conditionMessage(e)), "metaflow_artifact_error",
+      paste0("Install the package that it belongs to in the Python of this session",
+        if (length(packages)) paste0(" (it was made with ", paste(packages, collapse = ", "), ")"), "."))
+  })
 }

@@ -10,8 +10,14 @@ large_bytes <- 1024^2
 # What `load_code()` restores, as one list.
 capture_code <- function(flow) {
   functions <- Filter(Negate(is.null), lapply(flow$steps, function(s) s$r_function))
+  decorators <- captured_decorators(flow)
   reached <- lapply(functions, reached_names, workspace = globalenv())
-  globals <- captured_globals(unique(unlist(reached)), globalenv())
+  for (step in names(decorators)) {
+    beside <- lapply(decorator_functions(decorators[[step]]), reached_names, workspace = globalenv())
+    reached[[step]] <- unique(c(reached[[step]], unlist(beside)))
+  }
+  others <- lapply(Filter(is.function, lapply(flow$parameters, function(p) if (is_included(p)) p$parser)), reached_names, workspace = globalenv())
+  globals <- captured_globals(unique(unlist(c(reached, others))), globalenv())
   index <- source_index(flow$script)
   captured <- list(
     format = 1L,
@@ -21,6 +27,10 @@ capture_code <- function(flow) {
     rng = RNGkind(),
     reached = reached
   )
+  if (length(decorators)) captured$decorators <- place_decorators(decorators, index)
+  if (!is.null(index)) captured$script <- list(name = basename(flow$script), lines = index$lines)
+  includes <- captured_includes(flow)
+  if (length(includes)) captured$includes <- includes
   warn_large(captured)
   captured
 }
@@ -111,12 +121,15 @@ not_before_fork <- c(
   "duckdb", "V8", "JuliaCall", "rstan", "RcppParallel", "tbb", "mirai", "nanonext", "later", "httpuv"
 )
 
-load_code <- function(path) {
+# `traced`: note which of the user's objects a task looks at (memory-trace.R).
+load_code <- function(path, traced = FALSE) {
   code <- read_value(path)
   attach_packages(setdiff(code$packages, not_before_fork))
   code$late_packages <- intersect(code$packages, not_before_fork)
   home <- globalenv()
-  list2env(code$globals, envir = home)
+  lazy <- traced & !is_class_table(names(code$globals))
+  list2env(code$globals[!lazy], envir = home)
+  if (traced) load_traced(code$globals[lazy], home)
   if (any(is_class_table(names(code$globals)))) methods::cacheMetaData(home, attach = TRUE, searchWhere = home)
   code
 }

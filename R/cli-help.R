@@ -26,7 +26,7 @@ flow_help <- function(flow) {
   c(
     sprintf("%s: %s. Usage: Rscript %s [COMMAND] [OPTIONS]", flow$name, count_of(length(flow$steps), "step"), script),
     "", "Commands:",
-    sprintf("  %-9s %s", names(entries), vapply(entries, function(e) e$about, "")),
+    sprintf("  %s  %s", format(names(entries)), vapply(entries, function(e) e$about, "")),
     if (length(flow$parameters)) c("", "Parameters (of run):", parameter_lines(flow)),
     "", sprintf("Rscript %s COMMAND --help shows the options of a command.", script)
   )
@@ -48,10 +48,23 @@ command_help <- function(flow, name) {
 option_label <- function(option) trimws(sprintf("--%s %s", gsub("_", "-", option$name), option$value))
 
 parameter_lines <- function(flow) {
-  labels <- vapply(flow$parameters, function(p) trimws(sprintf("--%s %s", p$name, if (p$is_flag) "" else toupper(p$type %||% "value"))), "")
+  labels <- vapply(flow$parameters, parameter_label, "")
   notes <- vapply(flow$parameters, function(p) {
-    default <- if (is.function(p$default)) "computed" else if (!is.null(p$default)) paste("default", one_line(p$default)) else if (p$required) "required"
+    default <- if (is.function(p$default)) "computed" else if (is_cfg(p$default)) paste("default", format(p$default))
+      else if (!is.null(p$default)) paste("default", shown_default(p)) else if (p$required) "required"
     paste(c(p$help, if (!is.null(default)) paste0("[", default, "]")), collapse = " ")
   }, "")
   trimws(sprintf("  %s  %s", format(unname(labels)), unname(notes)), "right")
+}
+
+parameter_label <- function(p) {
+  if (is_config(p)) return(sprintf("--config %s FILE", p$name))
+  trimws(sprintf("--%s %s", p$name, if (is_included(p)) "FILE" else if (p$is_flag) "" else toupper(p$type %||% "value")))
+}
+
+# A default as it would be typed, where that is short.
+shown_default <- function(p) {
+  if (inherits(p$default, "Date")) return(paste(format(p$default), collapse = p$separator %||% " "))
+  if (!is.null(p$separator) && is.atomic(p$default)) return(one_line(paste(p$default, collapse = p$separator)))
+  one_line(p$default)
 }

@@ -21,7 +21,7 @@ command_list <- function() {
 
 list_lines <- function(runs) {
   columns <- list(
-    run = runs$run_id, status = runs$status, started = format(runs$created_at, "%Y-%m-%d %H:%M:%S"),
+    run = runs$run_id, status = status_words(runs$status), started = format(runs$created_at, "%Y-%m-%d %H:%M:%S"),
     took = vapply(runs$seconds, format_seconds, ""), user = runs$user,
     tags = vapply(runs$tags, function(t) paste(t, collapse = ", "), "")
   )

@@ -4,8 +4,14 @@ run_command_options <- function() {
     cli_option("max_num_splits", "most tasks of one foreach", value = "N"),
     cli_option("with", "decorator for every step, as retry:times=2", "many", "DECORATOR"),
     cli_option("tag", "tag of the run", "many"),
+    config_options()[[1]],
+    config_options()[[2]],
     cli_option("seed", "makes random numbers reproducible", value = "N"),
+    cli_option("cache", "take over finished tasks that did the same, in every step", "flag"),
+    cli_option("no_cache", "run also the tasks that could be taken over", "flag"),
     cli_option("isolation", "fork or fresh: how a task gets a clean process", value = "MODE"),
+    cli_option("detach", "hand the run to Slurm: its scheduler becomes a job, too", "flag"),
+    cli_option("detach_with", "the same, with options for the job, as slurm:time=600", value = "DECORATOR"),
     cli_option("run_id_file", "file to write the run id to", value = "FILE"),
     cli_option("datastore", "name of the storage"),
     cli_option("metadata", "name of the metadata provider"),
@@ -14,7 +20,8 @@ run_command_options <- function() {
 }
 
 command_run <- function() {
-  cli_command("run the flow (the default)", options = run_command_options(), parameters = TRUE,
+  options <- c(run_command_options(), list(cli_option("meson", "'create' puts the flow into the scheduler of production", value = "ACTION")))
+  cli_command("run the flow (the default)", options = options, parameters = TRUE,
     perform = function(flow, parsed, given) perform_typed_run(flow, parsed, given, list()))
 }
 
@@ -31,10 +38,14 @@ command_resume <- function() {
 # What was typed wins over what the script gave to run().
 perform_typed_run <- function(flow, parsed, given, extra) {
   typed <- c(typed_numbers(parsed$options), parsed$parameters, extra)
-  typed$help <- NULL
+  if (isTRUE(typed$no_cache)) typed$cache <- FALSE
+  typed$help <- typed$no_cache <- NULL
   typed$with <- typed_decorators(typed$with)
+  if (!is.null(typed$detach_with)) typed$detach <- typed_decorators(typed$detach_with)
+  typed$detach_with <- NULL
   # A parameter may share its name with an option of run(); only parameters that were typed are meant.
-  perform_run(flow, utils::modifyList(given, typed, keep.null = TRUE))
+  result <- perform_run(flow, utils::modifyList(given, typed, keep.null = TRUE))
+  if (inherits(result, "metaflow_run_handle")) 0L else result
 }
 
 # A decorator that is typed wrong is wrong usage, not a problem of the flow.

@@ -37,8 +37,9 @@ perform_command <- function(flow, parsed, given) {
 # One entry per command. `words`: what may follow it, for help; `options`: see cli_option().
 commands <- function() {
   list(
-    run = command_run(), resume = command_resume(), show = command_show(), check = command_check(),
-    logs = command_logs(), dump = command_dump(), tag = command_tag(), list = command_list(),
+    run = command_run(), resume = command_resume(), `retry-task` = command_retry_task(), show = command_show(), check = command_check(),
+    logs = command_logs(), dump = command_dump(), package = command_package(), tag = command_tag(), list = command_list(),
+    slurm = command_cluster("slurm", "Slurm"), kubernetes = command_cluster("kubernetes", "Kubernetes"), batch = command_cluster("batch", "AWS Batch"),
     help = command_help_entry(), version = command_version()
   )
 }
@@ -47,7 +48,7 @@ cli_command <- function(about, perform, words = "", options = list(), parameters
   list(about = about, perform = perform, words = words, options = c(options, common_options()), parameters = parameters)
 }
 
-# `kind`: "flag" (present or not), "value" (one), "many" (may be repeated).
+# `kind`: "flag" (present or not), "value" (one), "many" (may be repeated), "pair" (a name and its value, may be repeated).
 cli_option <- function(name, about, kind = "value", value = toupper(gsub("_", "-", name))) {
   list(name = name, about = about, kind = kind, value = if (kind == "flag") "" else value)
 }
@@ -57,6 +58,14 @@ common_options <- function() {
     cli_option("namespace", "see runs of this namespace, as user:alice"),
     cli_option("datastore_root", "folder or address of the datastore", value = "PATH"),
     cli_option("help", "show this help", "flag")
+  )
+}
+
+# Configurations have a say in what a flow is, so every command that looks at the flow takes them.
+config_options <- function() {
+  list(
+    cli_option("config", "file of a configuration", "pair", "NAME FILE"),
+    cli_option("config_value", "its values, as JSON", "pair", "NAME JSON")
   )
 }
 
@@ -90,6 +99,11 @@ parse_command <- function(flow, arguments) {
       value <- TRUE
       i <- i + 1L
     } else {
+      if (option$kind == "pair") {
+        if (i + 2L > length(arguments)) needs_pair(option)
+        arguments[[i + 1L]] <- paste0(arguments[[i + 1L]], "=", arguments[[i + 2L]])
+        arguments <- arguments[-(i + 2L)]
+      }
       if (i == length(arguments)) usage_error(sprintf("Option '--%s' needs a value.", name), sprintf("Write --%s %s.", name, option$value))
       value <- arguments[[i + 1L]]
       i <- i + 2L
@@ -106,7 +120,7 @@ parse_command <- function(flow, arguments) {
 # The first word that is no option, and no value of one, names the command.
 find_command <- function(arguments) {
   if (!length(arguments)) return(list(name = "run", at = NULL))
-  takes_value <- vapply(common_options()[1:2], function(o) paste0("--", gsub("_", "-", o$name)), "")
+  takes_value <- vapply(c(common_options()[1:2], config_options()), function(o) paste0("--", gsub("_", "-", o$name)), "")
   at <- 1L
   while (at <= length(arguments) && startsWith(arguments[[at]], "-")) {
     if (arguments[[at]] %in% c("--help", "-h")) return(list(name = "help", at = at))
@@ -115,7 +129,7 @@ find_command <- function(arguments) {
       # `Rscript flow.R --alpha 3` is a run.
       return(list(name = "run", at = NULL))
     }
-    at <- at + if (grepl("=", arguments[[at]], fixed = TRUE)) 1L else 2L
+    at <- at + if (grepl("=", arguments[[at]], fixed = TRUE)) 1L else if (startsWith(arguments[[at]], "--config")) 3L else 2L
   }
   if (at > length(arguments)) return(list(name = "run", at = NULL))
   name <- arguments[[at]]
@@ -131,8 +145,8 @@ accepted_options <- function(flow, command) {
   accepted <- command$options
   names(accepted) <- vapply(accepted, function(o) o$name, "")
   if (!command$parameters) return(accepted)
-  for (p in flow$parameters) {
-    option <- cli_option(p$name, p$help %||% "", if (p$is_flag) "flag" else "value", toupper(p$type %||% "value"))
+  for (p in Filter(Negate(is_config), flow$parameters)) {
+    option <- cli_option(p$name, p$help %||% "", if (p$is_flag) "flag" else "value", if (is_included(p)) "FILE" else toupper(p$type %||% "value"))
     option$parameter <- TRUE
     accepted[[p$name]] <- option
   }
@@ -152,9 +166,17 @@ match_option <- function(name, accepted, command, flow) {
     if (is.null(near)) sprintf("Rscript flow.R %s --help shows what there is.", command) else sprintf("Did you mean '--%s'?", near))
 }
 
+needs_pair <- function(option) {
+  name <- gsub("_", "-", option$name)
+  usage_error(sprintf("Option '--%s' needs a name and a value.", name), sprintf("Write --%s %s.", name, option$value))
+}
+
 record_option <- function(parsed, option, value) {
   if (isTRUE(option$parameter)) {
     parsed$parameters[option$name] <- list(value)
+  } else if (option$kind == "pair") {
+    if (!grepl("=", value, fixed = TRUE)) needs_pair(option)
+    parsed$options[[option$name]][[sub("=.*$", "", value)]] <- sub("^[^=]*=", "", value)
   } else if (option$kind == "many") {
     parsed$options[[option$name]] <- c(parsed$options[[option$name]], value)
   } else {

@@ -6,20 +6,28 @@ artifact_value <- function(place, name, attempt = NULL) {
       "Use one string, as artifact(\"x\"); lapply() over several.")
   }
   located <- browse_at(place, "locate", name = name, attempt = attempt_number(attempt))
+  note_artifact_read(paste(located$pathspec, name, sep = "/"))
   what <- sprintf("artifact '%s' of %s", name, located$pathspec)
   read_located(located, what, function() browse_at(place, "locate", name = name, attempt = attempt_number(attempt), verify = TRUE))
 }
 
 # `verify` checks the digest and raises the error that names the damage. Reading a value does not pay for
-# that; when it cannot be read, the check tells damaged bytes from a value that this R cannot rebuild.
+# that; when it cannot be read, the check tells damaged bytes from a value that this R cannot rebuild, and
+# brings a copy that was removed to make room for others.
 read_located <- function(located, what, verify = NULL) {
+  if (identical(located$encoding, "file-text")) return(read_text(located$path))
+  if (identical(located$encoding, "file-bytes")) return(read_bytes(located$path))
   if (!identical(located$encoding, r_encoding)) {
     mf_abort(sprintf("The %s is stored as '%s', which R cannot read.", what, located$encoding), "metaflow_artifact_error",
       if (startsWith(located$encoding, "pickle")) "A step in Python made it; read it with Python, or store it there as a table or as JSON."
       else "A newer version of metaflow may have written it.")
   }
   tryCatch(read_value(located$path, located$offset, located$size), error = function(e) {
-    if (!is.null(verify)) verify()
+    if (!is.null(verify)) {
+      verify()
+      again <- tryCatch(list(read_value(located$path, located$offset, located$size)), error = function(e) NULL)
+      if (!is.null(again)) return(again[[1]])
+    }
     mf_abort(sprintf("The %s cannot be read: %s", what, conditionMessage(e)), "metaflow_artifact_error",
       "Its bytes are intact. A package that its class needs may be missing here.")
   })

@@ -3,18 +3,21 @@
 #' `run$code` is the code as it was when the run began: the snapshot of the flow's folder, or, when the run
 #' was made without one, the functions and objects that were captured with its steps.
 #'
-#' * `run$code` lists the files
+#' * `run$code` lists the files; `$list()` gives the list as a data frame: `file`, `bytes`
 #' * `$files()`: their names
 #' * `$show(file)` prints one; returns its lines, invisibly
+#' * `$diff(other)`: what is different in the code of another run (`"HelloFlow/13"`, its client, or its `$code`), by function
+#'   and by file, as unified diffs
 #' * `$extract(dir)` writes all of them below a folder, which may not contain them yet; returns the paths, invisibly
 #'
 #' @name run_code
-#' @seealso [run_client]
+#' @seealso [run_client], [mf_diff()]
 #' @examples
 #' \dontrun{
 #' code <- run_client$new("HelloFlow/12")$code
 #' code
 #' code$show("flow.R")
+#' code$diff("HelloFlow/13")
 #' code$extract("hello-12")
 #' }
 NULL
@@ -29,7 +32,9 @@ packaged_code <- R6::R6Class("metaflow_packaged_code",
   cloneable = FALSE,
   public = list(
     initialize = function(place) private$place <- place,
+    list = function() code_table(self),
     files = function() code_table(self)$file,
+    diff = function(other) diff_of_code(private$place, other),
     show = function(file) show_code(self, file),
     extract = function(dir) code_extracted(dir, browse_at(private$place, "code_extract", folder = code_folder(dir)))
   ),
@@ -51,7 +56,9 @@ captured_code <- R6::R6Class("metaflow_captured_code",
   cloneable = FALSE,
   public = list(
     initialize = function(place) private$place <- place,
+    list = function() code_table(self),
     files = function() code_table(self)$file,
+    diff = function(other) diff_of_code(private$place, other),
     show = function(file) show_code(self, file),
     extract = function(dir) code_extracted(dir, write_captured(private$all(), code_folder(dir)))
   ),

@@ -1,8 +1,15 @@
 # Many rows come from the core as columns: lists with one JSON value per row, NULL where there is none.
 
-text_column <- function(x) vapply(x, function(v) if (is.null(v)) NA_character_ else as.character(v), "")
+text_column <- function(x) as.character(flat_column(x))
 
-number_column <- function(x) vapply(x, function(v) if (is.null(v)) NA_real_ else as.numeric(v), 0)
+number_column <- function(x) as.numeric(flat_column(x))
+
+# Ten thousand rows are unlisted at once; a function call for each is what would take the time.
+flat_column <- function(x) {
+  missing <- lengths(x) == 0L
+  if (any(missing)) x[missing] <- NA
+  unlist(x, use.names = FALSE)
+}
 
 whole_column <- function(x) as.integer(number_column(x))
 
@@ -28,10 +35,11 @@ new_table <- function(...) {
 print.metaflow_table <- function(x, ...) {
   shown <- x
   class(shown) <- "data.frame"
-  for (name in intersect(names(shown), c("seconds", "peak_memory_bytes", "bytes"))) {
-    as_text <- if (name == "seconds") format_seconds else format_bytes
+  for (name in grep("(^|_)(seconds|bytes)$", names(shown), value = TRUE)) {
+    as_text <- if (endsWith(name, "seconds")) format_seconds else format_bytes
     shown[[name]] <- vapply(x[[name]], function(v) if (is.na(v)) "-" else as_text(v), "")
   }
+  if (is.character(shown$status)) shown$status <- status_words(shown$status)
   for (name in names(shown)) {
     if (inherits(shown[[name]], "POSIXct")) shown[[name]] <- format(shown[[name]], "%Y-%m-%d %H:%M:%S")
     unknown <- if (is.list(shown[[name]])) FALSE else is.na(shown[[name]])

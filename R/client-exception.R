@@ -70,7 +70,7 @@ error_lines <- function(message, call, calls) {
     if (is.na(frame$file)) frame$file <- NULL
     frame
   })
-  c(head, "Call stack, innermost first:", vapply(frames, format_frame, ""))
+  c(head, "Call stack, innermost first:", stack_lines(frames))
 }
 
 # One or two lines about an error record: what, and the innermost place in the user's files.

@@ -57,6 +57,15 @@ shown_parent <- function(x) {
   if (length(parents) == 1L && !is.null(parents[[1]])) paste(" of", parents[[1]])
 }
 
+# A task is called "2": at the console that completes to `2` with its quotes, without which R would not read it. RStudio
+# and Positron put the quotes there by themselves.
+#' @rawNamespace S3method(.DollarNames, metaflow_clients)
+.DollarNames.metaflow_clients <- function(x, pattern = "") {
+  found <- grep(pattern, names(x), value = TRUE)
+  quoted_by_editor <- .Platform$GUI == "RStudio" || nzchar(Sys.getenv("POSITRON"))
+  if (quoted_by_editor) found else ifelse(make.names(found) == found, found, paste0("`", found, "`"))
+}
+
 # What the table says about one client: named texts.
 client_row <- function(client) {
   place <- client_place(client)

@@ -44,7 +44,8 @@ client_member <- function(x, name) {
   }
   if (exists(name, envir = x, inherits = FALSE)) return(.subset2(x, name))
   known <- client_members(x)
-  what <- if (inherits(x, code_class)) "The code of a run" else paste("A", sub("^metaflow_", "", class(x)[[1]]))
+  what <- sub("^metaflow_", "", class(x)[[1]])
+  what <- if (inherits(x, code_class)) "The code of a run" else if (what == "datastore_client") "mf_client()" else paste("A", what)
   mf_abort(sprintf("%s has no '%s'.", what, name), "metaflow_attribute_error", missing_hint(name, known))
 }
 

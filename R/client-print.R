@@ -15,13 +15,6 @@ print_facts <- function(headline, facts) {
   invisible()
 }
 
-# A value in an error message: as typed when it is short, else what it is.
-shown_value <- function(x) {
-  if (is.null(x)) return("NULL")
-  if (is.atomic(x) && length(x) <= 5L) return(one_line(x))
-  sprintf("A value of class %s", class(x)[[1]])
-}
-
 headline <- function(what, name, status = NULL) {
   text <- paste0(cli::col_grey(paste0("<metaflow ", what, ">")), " ", cli::style_bold(name))
   if (is.null(status)) text else paste0(text, ": ", styled_status(status))
@@ -31,13 +24,17 @@ styled_status <- function(status) {
   vapply(status, function(s) {
     switch(s,
       completed = , done = , cloned = cli::col_green(s),
-      failed = , lost = cli::col_red(s),
+      failed = cli::col_red(s),
+      lost = cli::col_red(status_words(s)),
       interrupted = , caught = , retrying = cli::col_yellow(s),
       running = cli::col_cyan(s),
       s
     )
   }, "", USE.NAMES = FALSE)
 }
+
+# A run whose process is gone has failed; that nobody was there to say so is said in brackets.
+status_words <- function(status) ifelse(status == "lost", "failed (lost)", status)
 
 as_time <- function(seconds) .POSIXct(if (is.null(seconds)) NA_real_ else as.numeric(seconds))
 
@@ -64,11 +61,13 @@ shown_names <- function(x, most = 20L) {
   paste(x, collapse = ", ")
 }
 
-count_of <- function(n, what) sprintf("%s %s%s", format(n, big.mark = ","), what, if (n == 1) "" else "s")
-
 # Columns of texts side by side, with a header.
 print_table <- function(columns, indent = "  ") {
   columns <- Filter(function(x) any(nzchar(x)), columns)
+  wide <- vapply(names(columns), function(name) max(cli::ansi_nchar(c(name, columns[[name]]))), 0L)
+  # In a narrow console a long name is shortened before the other columns are cut off.
+  over <- nchar(indent) + sum(wide) + 2L * (length(wide) - 1L) - cli::console_width()
+  if (over > 0L) columns[[1]] <- cli::ansi_strtrim(columns[[1]], max(12L, wide[[1]] - over))
   cells <- Map(function(name, x) cli::ansi_align(c(cli::col_grey(name), x), max(cli::ansi_nchar(c(name, x)))), names(columns), columns)
   lines <- do.call(paste, c(unname(cells), sep = "  "))
   lines <- vapply(paste0(indent, lines), function(l) sub("\\s+$", "", cli::ansi_strtrim(l, cli::console_width())), "", USE.NAMES = FALSE)

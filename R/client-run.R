@@ -6,7 +6,8 @@
 #'
 #' @section Facts:
 #'
-#' * `status`: `"running"`, `"completed"`, `"failed"`, `"interrupted"`, or `"lost"` when its process is gone
+#' * `status`: `"running"`, `"completed"`, `"failed"`, `"interrupted"`, or `"lost"` when its process is gone, which
+#'   is printed as `failed (lost)`
 #' * `successful`: did it complete?
 #' * `finished`: did it end, in whatever way?
 #' * `created_at`: when it began
@@ -32,8 +33,7 @@
 #' * `add_tag(...)`, `remove_tag(...)`, `replace_tag(old, new)`: change the tags that were given to it; tags of the
 #'   system cannot be removed. They return the run, invisibly
 #' * `loglines(streams = c("stdout", "stderr"))`: what its tasks printed, a data frame: `step`, `task`, `stream`, `line`
-#' * `summary()`: its steps as a data frame: `step`, `status`, `tasks`, `done`, `failed`, `cloned`, `seconds` (from the
-#'   start of its first task to the end of the last), `peak_memory_bytes` (of its largest task)
+#' * `summary()`: how long its steps took, what they used and need, see [summary.metaflow_run_client()]
 #' * `is_in_namespace()`: is it seen through the namespace of now, see [set_namespace()]?
 #' @seealso [mf_client()]
 #' @name run_client
@@ -120,22 +120,6 @@ tag_texts <- function(tags) {
   I(text_vector(tags))
 }
 
-run_summary <- function(place) {
-  rows <- browse_at(place, "summary")
-  count <- function(row, ...) sum(as.integer(unlist(row$tasks[c(...)])))
-  seconds <- vapply(rows, function(row) span_seconds(row$started_at, row$finished_at, identical(row$status, "running")), 0)
-  new_table(
-    step = text_column(field_of(rows, "step")),
-    status = text_column(lapply(rows, function(row) row$status %||% "not started")),
-    tasks = whole_column(field_of(rows, "total")),
-    done = vapply(rows, count, 0L, "done", "caught"),
-    failed = vapply(rows, count, 0L, "failed", "lost"),
-    cloned = vapply(rows, count, 0L, "cloned"),
-    seconds = seconds,
-    peak_memory_bytes = number_column(field_of(rows, "max_rss_bytes"))
-  )
-}
-
 run_row <- function(place) {
   facts <- run_facts(place)
   list(
@@ -147,9 +131,6 @@ run_row <- function(place) {
     user = facts$user, tags = paste(text_vector(facts$tags), collapse = ", ")
   )
 }
-
-#' @export
-summary.metaflow_run_client <- function(object, ...) object$summary()
 
 #' @export
 print.metaflow_run_client <- function(x, ...) {
@@ -175,7 +156,7 @@ shown_step <- function(row) {
   counts <- row$tasks
   bad <- counts[setdiff(names(counts), c("done", "cloned"))]
   said <- c(
-    if (row$total != 1L) if (row$total == 0L) "not started" else count_of(row$total, "task"),
+    if (row$total != 1L) if (row$total == 0L) row$idle else count_of(row$total, "task"),
     if (length(bad)) if (row$total == 1L) names(bad) else paste(unlist(bad), names(bad))
   )
   if (length(said)) sprintf("%s (%s)", row$step, paste(said, collapse = ", ")) else row$step

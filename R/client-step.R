@@ -99,7 +99,7 @@ step_row <- function(place) {
   facts <- step_facts(place)
   seconds <- span_seconds(facts$started_at, facts$finished_at, identical(facts$status, "running"))
   list(
-    status = facts$status %||% "not started", tasks = shown_counts(facts),
+    status = facts$status %||% facts$idle, tasks = shown_counts(facts),
     took = if (is.na(seconds)) NULL else format_seconds(seconds)
   )
 }
@@ -117,7 +117,7 @@ summary.metaflow_step_client <- function(object, ...) object$summary()
 print.metaflow_step_client <- function(x, ...) {
   place <- client_place(x)
   facts <- step_facts(place)
-  print_facts(headline("step", place$pathspec, facts$status %||% "not started"), list(
+  print_facts(headline("step", place$pathspec, facts$status %||% facts$idle), list(
     started = shown_span(facts$started_at, facts$finished_at, identical(facts$status, "running")),
     tasks = shown_counts(facts),
     foreach = if (!is.null(facts$foreach)) paste0("one task of ", paste(unlist(facts[["next"]]), collapse = ", "), " for each of self$", facts$foreach),

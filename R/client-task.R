@@ -107,7 +107,7 @@ task_metadata <- function(place) {
     started_at = if (!is.null(facts$started_at)) as_time(facts$started_at),
     finished_at = if (!is.null(facts$finished_at)) as_time(facts$finished_at),
     wall_seconds = usage$wall, user_seconds = usage$user, system_seconds = usage$system,
-    peak_memory_bytes = usage$max_rss_bytes, seed = facts$seed, pid = facts$pid, host = facts$host %||% run$host,
+    peak_memory_bytes = usage$max_rss_bytes, read_bytes = usage$read_bytes, written_bytes = usage$written_bytes, seed = facts$seed, pid = facts$pid, host = facts$host %||% run$host,
     exit = facts$exit, origin = facts$origin, r_version = run$versions$R, metaflow_version = run$versions$metaflow,
     user = run$user, script = run$script
   ))

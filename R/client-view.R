@@ -5,6 +5,7 @@
 # set_metadata() act on what is asked for afterwards, never on a client that is already there.
 
 current_view <- function(datastore = task_datastore()) {
+  note_volatile("it looked at runs through the client, which may be others by now")
   core_call("browse.view",
     settings = settings_request(datastore),
     namespace = chosen_namespace()
@@ -14,13 +15,15 @@ current_view <- function(datastore = task_datastore()) {
 # Inside a step the datastore and the namespace are those of the run, however it was told of them.
 task_datastore <- function() {
   if (is.null(the$task) || !is.null(the$metadata)) return(list())
-  list(datastore_root = dirname(the$task$blobs))
+  if (length(the$worker$store)) the$worker$store else list(datastore_root = dirname(the$task$blobs))
 }
 
 # list(): the default; list(NULL): no namespace, everything is seen.
 chosen_namespace <- function() {
   if (length(the$namespace)) return(the$namespace)
-  if (is.null(the$task)) list() else list(the$task$current$namespace)
+  if (is.null(the$task)) return(list())
+  note_read("current:namespace")
+  list(the$task$current$namespace)
 }
 
 # A place is what a client holds: its level ("datastore", "flow", "run", "step", "task"), its pathspec and its view.
@@ -36,9 +39,8 @@ find_place <- function(level, pathspec, id = NULL, view = NULL) {
   view <- parent$view %||% view %||% current_view()
   # Who has a run may see all of it: namespaces are about runs.
   asked <- if (is.null(parent) || parent$level %in% c("datastore", "flow")) view else everywhere(view)
-  found <- if (level == "flow") core_call("browse.flow", view = asked, flow = text)
-  else core_call(paste0("browse.", level), view = asked, pathspec = text)
-  new_place(level, found$pathspec, view)
+  if (level == "flow") return(new_place(level, core_call("browse.flow", view = asked, flow = text)$pathspec, view))
+  new_place(level, core_call("browse.find", view = asked, pathspec = text, level = level), view)
 }
 
 # The client of a run that this session has made, wherever it was told to keep it.

@@ -13,9 +13,12 @@
 #      their own class names: metaflow_not_found_error, metaflow_namespace_error, ...
 #
 # What `catch` keeps of a task whose process ended without an R error: metaflow_task_error, and one of
-# metaflow_timeout_error, metaflow_quit_error, metaflow_crash_error, metaflow_oom_error.
+# metaflow_timeout_error, metaflow_quit_error, metaflow_crash_error, metaflow_oom_error; on a cluster also
+# metaflow_preempted_error, metaflow_lost_error.
 
 mf_abort <- function(message, class = "metaflow_error", hint = NULL, data = NULL, call = NULL, ...) {
+  # A sentence may begin with what shown_value() says.
+  message <- sub("^a value of class", "A value of class", message)
   text <- message
   if (length(hint) && nzchar(hint)) text <- paste0(text, "\n", hint)
   stop(structure(

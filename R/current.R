@@ -17,12 +17,17 @@ current <- function(value) {
       "Outside of a run, ask mf_client().")
   }
   facts <- the$task$current
-  if (missing(value)) return(facts)
+  if (missing(value)) {
+    note_volatile("it read current(), which has its pathspec")
+    return(facts)
+  }
   if (identical(value, "tempdir")) dir.create(facts$tempdir, showWarnings = FALSE, recursive = TRUE)
   if (!is_string(value)) mf_abort("current() takes one name.", "metaflow_usage_error", "Write current(\"run_id\"), or current() for a list of all.")
   if (!value %in% current_fields) {
     mf_abort(sprintf("current() has no field '%s'.", value), "metaflow_usage_error", missing_hint(value, current_fields))
   }
+  # The seed is compared anyway, and the folder has nothing in it.
+  if (!value %in% c("seed", "tempdir")) note_read(paste0("current:", value))
   facts[[value]]
 }
 

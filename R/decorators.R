@@ -27,6 +27,9 @@ new_decorator <- function(name, arguments) {
   if (length(twice)) {
     mf_abort(sprintf("Argument '%s' of decorator '%s' is given twice.", twice[[1]], name), "metaflow_usage_error", "Keep one of them.")
   }
+  arguments <- Filter(Negate(is.null), arguments)
+  own <- user_decorator(name, arguments)
+  if (!is.null(own)) return(own)
   value <- structure(list(name = name, arguments = Filter(Negate(is.null), arguments)), class = "metaflow_decorator")
   check_decorator(value)
   value
@@ -39,11 +42,16 @@ print.metaflow_decorator <- function(x, ...) {
 }
 
 format_decorator <- function(x) {
-  arguments <- vapply(x$arguments, function(a) one_line(a), "")
+  arguments <- vapply(x$arguments, function(a) if (is_cfg(a)) format(a) else one_line(a), "")
   sprintf("%s(%s)", x$name, paste(names(arguments), arguments, sep = " = ", collapse = ", "))
 }
 
-decorator_spec <- function(x) list(name = x$name, args = decorator_arguments(x$arguments))
+decorator_spec <- function(x) {
+  if (!is_user_decorator(x)) return(list(name = x$name, args = decorator_arguments(x$arguments)))
+  # The core knows its name; what is more than data is told as text.
+  plain <- lapply(x$arguments, function(a) if (is.atomic(a) && is.null(attributes(a))) a else one_line(a))
+  list(name = x$name, args = decorator_arguments(plain), user = TRUE)
+}
 
 # Vectors of several values are arrays, one value is itself; an empty list is an object.
 decorator_arguments <- function(arguments) {
@@ -91,7 +99,7 @@ find_decorator <- function(name) {
 check_decorator <- function(x) {
   known <- find_decorator(x$name)
   if (is.null(known)) {
-    near <- nearest(x$name, names(decorator_table()))
+    near <- nearest(x$name, c(names(decorator_table()), names(the$user_decorators)))
     if (!is.null(near)) mf_abort(sprintf("There is no decorator '%s'.", x$name), "metaflow_invalid_flow_error", sprintf("Did you mean '%s'?", near))
     return(invisible())
   }
@@ -100,8 +108,9 @@ check_decorator <- function(x) {
     argument <- if (name %in% allowed) known$args[[match(name, allowed)]] else known$other_args
     if (is.null(argument)) {
       mf_abort(sprintf("Decorator '%s' has no argument '%s'.", x$name, name), "metaflow_invalid_flow_error",
-        did_you_mean(name, allowed) %||% sprintf("It has: %s.", if (length(allowed)) paste(allowed, collapse = ", ") else "none"))
+        known$refused[[name]] %||% did_you_mean(name, allowed) %||% sprintf("It has: %s.", if (length(allowed)) paste(allowed, collapse = ", ") else "none"))
     }
+    if (is_cfg(x$arguments[[name]])) next
     if (!argument_fits(argument, x$arguments[[name]])) {
       mf_abort(sprintf("Argument '%s' of decorator '%s' must be %s, not %s.", name, x$name, argument_wanted(argument), shown_value(x$arguments[[name]])),
         "metaflow_invalid_flow_error", argument$help)
@@ -110,7 +119,7 @@ check_decorator <- function(x) {
 }
 
 check_decorator_level <- function(name, level, where) {
-  known <- find_decorator(name)
+  known <- find_decorator(name) %||% if (name %in% names(the$user_decorators)) list(level = "step")
   if (is.null(known) || known$level == level) return(invisible())
   mf_abort(sprintf("Decorator '%s' belongs to a %s, but stands at %s.", name, known$level, where), "metaflow_invalid_flow_error",
     if (known$level == "step") "Give it to step()." else "Give it to metaflow().")
@@ -154,7 +163,7 @@ argument_wanted <- function(argument) {
 shown_value <- function(value) {
   if (is.null(value)) return("NULL")
   if (is.integer(value) && length(value) == 1L) return(format(value))
-  if (is.atomic(value) || is.list(value)) one_line(value) else sprintf("a value of class %s", class(value)[[1]])
+  if ((is.atomic(value) || is.list(value)) && is.null(attr(value, "class"))) one_line(value) else sprintf("a value of class %s", class(value)[[1]])
 }
 
 #' Try a failed step again
@@ -162,13 +171,24 @@ shown_value <- function(value) {
 #' @param times How many times to try again after the first failure.
 #' @param minutes_between_retries Minutes to wait before each new attempt; several values make the
 #'   wait grow, the last one counts for all that follow.
-#' @param ... Further arguments of the decorator.
+#' @param on Causes of a failure that are worth a new attempt (default: all):
+#'   * `"error"`: the step raised an R error
+#'   * `"timeout"`: it ran longer than [timeout()] allows
+#'   * `"oom"`: memory ran out, in R or so that the kernel killed the process
+#'   * `"crash"`: the process died, as of a segmentation fault
+#'   * `"quit"`: the step called `quit()`
+#'   * `"lost"`, `"preempted"`: a cluster lost the job, or took it away
+#' @param memory Memory of the first, second, ... new attempt, in megabytes; the last value counts for
+#'   all that follow. The first attempt has what [resources()] asks for.
+#' @param ... Further arguments of the decorator: `with = "slurm"` moves the retries to a cluster,
+#'   `with = "local"` to this machine.
 #' @return A decorator for [step()].
 #' @export
 #' @examples
 #' retry(times = 3, minutes_between_retries = c(0, 1, 5))
-retry <- function(times = 3L, minutes_between_retries = 2, ...) {
-  new_decorator("retry", list(times = times, minutes_between_retries = minutes_between_retries, ...))
+#' retry(times = 3, on = c("oom", "crash"), memory = c(8000, 16000, 32000))
+retry <- function(times = 3L, minutes_between_retries = 2, on = NULL, memory = NULL, ...) {
+  new_decorator("retry", list(times = times, minutes_between_retries = minutes_between_retries, on = on, memory = memory, ...))
 }
 
 #' Go on when a step fails
@@ -234,17 +254,43 @@ environment_variables <- function(...) {
 
 #' Run a step on a cluster
 #'
-#' Until a cluster is configured, the step runs on this machine, and what it asks for is read like
-#' [resources()].
+#' Each task of the step is a job there, the tasks of a foreach are one array; `run --with kubernetes`
+#' does the same for all steps. Tasks need the datastore and an image with R and this package in it,
+#' see [container_image()]; nothing else of this machine. Slurm needs its commands here, and R and a datastore
+#' that the nodes see at the same path.
 #'
-#' @param cpu,gpu,memory As in [resources()].
+#' A step that names a cluster which is not set up here runs on this machine: the run says so, and what
+#' the step asks for is read like [resources()]. With `--with`, that is an error before anything runs.
+#' `decorator("titus", cpu =, memory =, gpu =)` is the cluster that `METAFLOW_TITUS_BACKEND` names.
+#'
+#' Kubernetes is set up where there is a configuration file (`KUBECONFIG`), AWS Batch where
+#' `METAFLOW_BATCH_JOB_QUEUE` is set or the step names its `queue`; [config()] shows the settings of both.
+#'
+#' A limit that is asked for, `--max-workers` or `METAFLOW_MAX_WORKERS`, counts for the tasks of one foreach on Slurm
+#' (`--array=...%N`) and Kubernetes (`parallelism`), whose own array jobs keep it. Those of AWS Batch know no such limit:
+#' there it counts for all tasks of the run, which are submitted in slices, as arrays of as many tasks as there is room
+#' for while others end. Without a limit a cluster gets all tasks at once, and Batch one array for a foreach.
+#'
+#' Jobs of several nodes (`num_parallel` of Metaflow in Python) are not supported.
+#'
+#' @param cpu,gpu,memory As in [resources()], which these win over.
 #' @param image Container image.
 #' @param queue Job queue.
-#' @param ... Further arguments of the decorator.
+#' @param namespace,service_account Kubernetes namespace and the account of the pod.
+#' @param ... Further arguments of the decorator. For Kubernetes: `disk`, `shared_memory`, `node_selector`,
+#'   `tolerations`, `secrets`, `labels`, `annotations`, `persistent_volume_claims`, `image_pull_policy`,
+#'   `image_pull_secrets`, `gpu_vendor`, `extended_resources`, `use_tmpfs`, `tmpfs_size`, `tmpfs_path`, `tmpfs_tempdir`,
+#'   `qos`, `port`, `security_context`. For AWS Batch: `iam_role`, `execution_role`, `shared_memory`, `max_swap`,
+#'   `swappiness`, `aws_batch_tags`, `use_tmpfs`, `tmpfs_size`, `tmpfs_path`, `tmpfs_tempdir`, `inferentia`,
+#'   `trainium`, `efa`, `host_volumes`, `efs_volumes`, `ephemeral_storage`, `log_driver`, `log_options`,
+#'   `privileged`. For Slurm: `cpu`, `gpu`, `memory`, `partition`, `account`,
+#'   `time` (minutes, or a text such as `"1-12:00:00"`), `qos`, `constraint`, `gres`, `modules` (loaded first), `setup`
+#'   (lines of shell that run first), `extra` (options of `sbatch`).
 #' @return A decorator for [step()].
 #' @name clusters
 #' @examples
 #' batch(cpu = 4, memory = 16000)
+#' slurm(partition = "long", time = "1-12", memory = 16000, modules = "R/4.3")
 NULL
 
 #' @rdname clusters
@@ -255,8 +301,9 @@ batch <- function(cpu = NULL, gpu = NULL, memory = NULL, image = NULL, queue = N
 
 #' @rdname clusters
 #' @export
-kubernetes <- function(cpu = NULL, gpu = NULL, memory = NULL, image = NULL, ...) {
-  new_decorator("kubernetes", list(cpu = cpu, gpu = gpu, memory = memory, image = image, ...))
+kubernetes <- function(cpu = NULL, gpu = NULL, memory = NULL, image = NULL, namespace = NULL, service_account = NULL, ...) {
+  new_decorator("kubernetes", list(cpu = cpu, gpu = gpu, memory = memory, image = image, namespace = namespace,
+    service_account = service_account, ...))
 }
 
 #' @rdname clusters

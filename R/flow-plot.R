@@ -1,11 +1,17 @@
 #' Draw a flow
 #'
-#' Draws the graph of a flow on the current graphics device: steps from left to right, a foreach as a
-#' stack of boxes.
+#' Draws the graph of a flow on the current graphics device: a card for each step, a stack of cards for steps that
+#' run once for each element of a foreach, cut corners for a switch. On the cards stand the decorators of the step.
+#' A transition to a step that does not exist is drawn, too: a flow need not be finished.
+#'
+#' Text is measured before anything is drawn, and all of it shrinks together when the device is small.
 #'
 #' @param x A flow, from [metaflow()].
+#' @param direction `"right"`, `"down"`, or `"auto"` (default) for the one that fits the device better.
+#' @param main Title; `""` for none. Default: the name of the flow.
 #' @param ... Ignored.
 #' @return The flow, invisibly.
+#' @seealso [plot.metaflow_run_client()] for a run, [mf_mermaid()] for a document
 #' @export
 #' @examples
 #' flow <- metaflow("BranchFlow") %>%
@@ -15,80 +21,48 @@
 #'   step(step = "join", join = TRUE, next_step = "end") %>%
 #'   step(step = "end")
 #' plot(flow)
-plot.metaflow_flow <- function(x, ...) {
+plot.metaflow_flow <- function(x, direction = c("auto", "right", "down"), main = x$name, ...) {
   check_flow_value(x, "plot")
-  if (!length(x$steps)) mf_abort(sprintf("The flow '%s' has no steps to draw.", x$name), "metaflow_usage_error")
-  draw_graph(graph_layout(x$steps), x$name)
+  direction <- checked_choice(direction, c("auto", "right", "down"), "direction")
+  if (!length(x$steps)) mf_abort(sprintf("The flow '%s' has no steps to draw.", x$name), "metaflow_usage_error", "Add some with step().")
+  graph <- graph_cards(x$steps)
+  for (s in x$steps) graph$cards[[s$name]]$lines <- flow_card_lines(s)
+  on_new_page(draw_graph(graph, direction, main %||% ""))
   invisible(x)
 }
 
-# One row per step: its layer (the longest way from the start) and its row within the layer; plus the
-# arrows as pairs of step names.
-graph_layout <- function(steps) {
-  names_all <- names(steps)
-  arrows <- do.call(rbind, lapply(steps, function(s) {
-    targets <- intersect(s$next_step, names_all)
-    if (length(targets)) cbind(from = s$name, to = targets) else NULL
-  }))
-  layer <- stats::setNames(rep(0L, length(names_all)), names_all)
-  # The longest way has at most as many arrows as there are steps; a cycle ends there, too.
-  for (i in seq_along(names_all)) {
-    for (j in seq_len(NROW(arrows))) {
-      if (arrows[j, 1] != arrows[j, 2]) layer[arrows[j, 2]] <- min(length(names_all), max(layer[arrows[j, 2]], layer[arrows[j, 1]] + 1L))
-    }
-  }
-  depth <- foreach_depth(steps, arrows)
-  row <- stats::ave(seq_along(layer), layer, FUN = function(i) seq_along(i) - (length(i) + 1) / 2)
-  list(
-    boxes = data.frame(name = names_all, x = unname(layer), y = -row, stacked = depth > 0L, join = vapply(steps, function(s) s$join, FALSE)),
-    arrows = arrows
+flow_card_lines <- function(step) {
+  notes <- c(
+    if (step$join && !grepl("join", step$name, ignore.case = TRUE)) "join", if (!is.null(step$cases)) paste("by", step$condition),
+    if (!is.null(step$py_function)) "Python", vapply(step$decorators, function(d) d$name, "")
   )
+  wrapped_notes(unique(notes))
 }
 
-# How many foreach splits are open while a step runs. A split opens, a join closes what was opened last.
-foreach_depth <- function(steps, arrows) {
-  open <- stats::setNames(vector("list", length(steps)), names(steps))
-  for (i in seq_along(steps)) {
-    for (j in seq_len(NROW(arrows))) {
-      from <- steps[[arrows[j, 1]]]
-      to <- arrows[j, 2]
-      inside <- c(open[[from$name]], if (!is.null(from$foreach)) "foreach" else if (length(from$next_step) > 1L && is.null(from$cases)) "branch")
-      if (steps[[to]]$join) inside <- utils::head(inside, -1L)
-      if (from$name != to && length(inside)) open[[to]] <- inside
-    }
+# Short notes in lines that are not much wider than a name.
+wrapped_notes <- function(notes, room = 26L) {
+  lines <- character()
+  for (note in notes) {
+    last <- utils::tail(lines, 1L)
+    if (length(last) && nchar(last) + nchar(note) + 2L <= room) lines[[length(lines)]] <- paste(last, note, sep = ", ")
+    else lines <- c(lines, note)
   }
-  vapply(open, function(splits) sum(splits == "foreach"), 0L, USE.NAMES = FALSE)
+  lines
 }
 
-draw_graph <- function(layout, title) {
-  boxes <- layout$boxes
-  old <- graphics::par(mar = c(0.5, 0.5, 2.5, 0.5))
+checked_choice <- function(value, choices, name) {
+  if (identical(value, choices)) return(choices[[1]])
+  if (is_string(value) && value %in% choices) return(value)
+  mf_abort(sprintf("%s must be one of %s, not %s.", name, quoted(choices), shown_value(value)), "metaflow_usage_error",
+    if (is_string(value)) did_you_mean(value, choices))
+}
+
+# A page, or the next place of par(mfrow), whose user units are inches; parameters are put back afterwards.
+on_new_page <- function(drawing) {
+  old <- graphics::par(mar = c(0.6, 0.6, 0.6, 0.6), xpd = NA)
   on.exit(graphics::par(old))
   graphics::plot.new()
-  graphics::plot.window(xlim = range(boxes$x) + c(-0.6, 0.6), ylim = range(boxes$y) + c(-0.8, 0.8))
-  graphics::title(title)
-  half <- min(0.42, 0.06 * max(nchar(boxes$name)) * max(1, diff(range(boxes$x))) / 6 + 0.2)
-  tall <- 0.22
-  for (i in seq_len(NROW(layout$arrows))) draw_arrow(boxes, layout$arrows[i, 1], layout$arrows[i, 2], half, tall)
-  for (i in seq_len(nrow(boxes))) draw_box(boxes[i, ], half, tall)
-}
-
-draw_arrow <- function(boxes, from, to, half, tall) {
-  a <- boxes[match(from, boxes$name), ]
-  b <- boxes[match(to, boxes$name), ]
-  if (from == to) {
-    across <- seq(-0.2, 0.2, length.out = 25)
-    graphics::lines(b$x + across, b$y + tall + 0.18 - 4 * across^2, col = "grey45")
-    return(invisible())
-  }
-  graphics::arrows(a$x + half, a$y, b$x - half, b$y, length = 0.08, col = "grey45")
-}
-
-draw_box <- function(box, half, tall) {
-  fill <- if (box$join) "#e8eef7" else if (box$name %in% c("start", "end")) "#e9f3e6" else "#fbf4e3"
-  shifts <- if (box$stacked) c(0.05, 0.025, 0) else 0
-  for (shift in shifts) {
-    graphics::rect(box$x - half + shift, box$y - tall + 1.6 * shift, box$x + half + shift, box$y + tall + 1.6 * shift, col = fill, border = "grey35")
-  }
-  graphics::text(box$x, box$y, box$name, cex = 0.9)
+  size <- graphics::par("pin")
+  graphics::plot.window(c(0, size[[1]]), c(0, size[[2]]), xaxs = "i", yaxs = "i")
+  drawing
 }

@@ -28,12 +28,14 @@ Flow <- R6::R6Class("metaflow_flow",
     decorators = NULL,
     parameters = NULL,
     steps = NULL,
-    initialize = function(name, decorators = list(), script = NULL, parameters = list(), steps = list()) {
+    exit_hooks = NULL,
+    initialize = function(name, decorators = list(), script = NULL, parameters = list(), steps = list(), exit_hooks = list()) {
       self$name <- name
       self$decorators <- decorators
       self$script <- script
       self$parameters <- parameters
       self$steps <- steps
+      self$exit_hooks <- exit_hooks
     },
     print = function(...) {
       print_flow(self)
@@ -42,12 +44,12 @@ Flow <- R6::R6Class("metaflow_flow",
   )
 )
 
-with_step <- function(flow, step) {
-  Flow$new(flow$name, flow$decorators, flow$script, flow$parameters, appended(flow$steps, step))
-}
+with_step <- function(flow, step) changed_flow(flow, steps = appended(flow$steps, step))
 
-with_parameter <- function(flow, parameter) {
-  Flow$new(flow$name, flow$decorators, flow$script, appended(flow$parameters, parameter), flow$steps)
+with_parameter <- function(flow, parameter) changed_flow(flow, parameters = appended(flow$parameters, parameter))
+
+changed_flow <- function(flow, decorators = flow$decorators, parameters = flow$parameters, steps = flow$steps, exit_hooks = flow$exit_hooks) {
+  Flow$new(flow$name, decorators, flow$script, parameters, steps, exit_hooks)
 }
 
 appended <- function(items, item) {
@@ -58,6 +60,7 @@ appended <- function(items, item) {
 
 # The flow as the Python core reads it (python/metaflow_core/graph/flow.py): data only, no code.
 flow_spec <- function(flow) {
+  if (has_open_configs(flow)) flow <- with_config_values(flow)
   list(
     format = 1L,
     name = flow$name,

@@ -4,11 +4,16 @@
 #' names of their steps (`inputs$a$x`), the inputs of a foreach come in the order of its values
 #' (`inputs[[3]]$x`). It is a list: `lapply(inputs, function(i) i$x)` and `for` work.
 #'
+#' In place of a split that failed there is a [metaflow_failure], when the foreach has
+#' `on_error = "continue"` or `min_success`.
+#'
 #' @name inputs
 NULL
 
 new_inputs <- function(state) {
-  items <- lapply(seq_along(state$inputs$items), function(i) structure(i, class = "metaflow_input"))
+  items <- lapply(seq_along(state$inputs$items), function(i) {
+    if (is.null(state$inputs$items[[i]]$failure)) structure(i, class = "metaflow_input") else new_failure(state, state$inputs$items[[i]])
+  })
   if (isTRUE(state$inputs$named)) names(items) <- vapply(state$inputs$items, function(x) x$step, "")
   structure(items, class = "metaflow_inputs")
 }
@@ -29,15 +34,33 @@ input_get <- function(x, name) {
   check_attribute_name(name, "input")
   i <- unclass(x)
   ref <- input_ref(i, name, state)
+  note_read(paste0("inputs:", name))
   if (is.null(ref)) {
     item <- state$inputs$items[[i]]
     if (name == "index" && length(item$stack_index)) return(as.integer(item$stack_index))
+    if (name == "pathspec") note_volatile("it read the pathspec of an input")
     if (name == "pathspec") return(paste(state$current$flow_name, state$current$run_id, item$step, item$task, sep = "/"))
+    note_read("inputs*")
     attribute_error(sprintf("input from step '%s' has no attribute '%s'", item$step, name),
       missing_hint(name, input_names(i, state)))
   }
-  read_ref(ref, state$blobs, sprintf("artifact '%s' of input %d", name, i))
+  if (isTRUE(the$worker$asks)) need_input(i, name, ref, state)
+  read_ref(ref, state$blobs, sprintf("artifact '%s' of input %d", name, i), name)
 }
+
+# Who reads an artifact of one input mostly reads it of all: they are asked for together, this input's
+# and those after it, up to a size.
+need_input <- function(i, name, ref, state, most = gathered_bytes) {
+  if (at_hand(parse_ref(ref)$blob, state$blobs)) return(invisible())
+  refs <- c(ref, unlist(lapply(seq_along(state$inputs$items)[-seq_len(i)], input_ref, name = name, state = state)))
+  parts <- strsplit(unique(refs), " ", fixed = TRUE)
+  sizes <- as.numeric(vapply(parts, `[[`, "", 3L))
+  wanted <- cumsum(sizes) <= most
+  wanted[[1]] <- TRUE
+  need_blobs(vapply(parts[wanted], `[[`, "", 1L), state$blobs)
+}
+
+gathered_bytes <- 1e9
 
 #' @export
 `$.metaflow_input` <- function(x, name) input_get(x, name)
@@ -65,11 +88,15 @@ inputs_are_read_only <- function() {
 .DollarNames.metaflow_input <- function(x, pattern = "") grep(pattern, names(x), value = TRUE)
 
 #' @export
-names.metaflow_input <- function(x) input_names(unclass(x))
+names.metaflow_input <- function(x) {
+  note_read("inputs*")
+  input_names(unclass(x))
+}
 
 #' @export
 print.metaflow_input <- function(x, ...) {
   item <- task_state()$inputs$items[[unclass(x)]]
+  note_volatile("it printed an input, which says its task")
   cat("<input> ", item$step, "/", item$task, ": ", paste(names(x), collapse = ", "), "\n", sep = "")
   invisible(x)
 }
@@ -99,7 +126,7 @@ print.metaflow_input <- function(x, ...) {
 #' @export
 print.metaflow_inputs <- function(x, ...) {
   cat("<inputs> ", length(x), " task", if (length(x) != 1L) "s", "\n", sep = "")
-  for (item in utils::head(unclass(x), 10)) print(item)
+  for (item in utils::head(unclass(x), 10)) if (is_failure(item)) cat(failure_headline(item), "\n", sep = "") else print(item)
   if (length(x) > 10) cat("...\n")
   invisible(x)
 }
@@ -122,7 +149,7 @@ gather_inputs <- function(inputs, input) {
       "Declare the join as function(self, inputs) and pass inputs on.")
   }
   check_attribute_name(input, "input")
-  lapply(unclass(inputs), input_get, name = input)
+  lapply(unclass(inputs), function(item) if (is_failure(item)) failure_has_no(item, input) else input_get(item, input))
 }
 
 #' Take over artifacts in a join
@@ -130,7 +157,7 @@ gather_inputs <- function(inputs, input) {
 #' After a split each branch has its own artifacts. `merge_artifacts()` takes over, without reading
 #' or copying them, all that agree in every input that has them. When some disagree it raises an
 #' error of class `metaflow_merge_error` that names them, and sets nothing. Artifacts that the join
-#' step assigned before are left as they are.
+#' step assigned before are left as they are. Splits that failed have no artifacts and no say.
 #'
 #' @param flow The first argument of the join step (`self`).
 #' @param inputs The second argument of the join step.
@@ -162,7 +189,8 @@ plan_merge <- function(state, inputs, exclude, include) {
   if (length(exclude) && length(include)) {
     merge_error("'exclude' and 'include' were both given", "Give one of them.")
   }
-  which_inputs <- vapply(unclass(inputs), unclass, 0L)
+  note_read("inputs*")
+  which_inputs <- vapply(Filter(Negate(is_failure), unclass(inputs)), unclass, 0L)
   known <- setdiff(unique(unlist(lapply(which_inputs, input_names, state = state))), names(state$parameters))
   missing <- setdiff(include, known)
   if (length(missing)) {
@@ -183,6 +211,7 @@ plan_merge <- function(state, inputs, exclude, include) {
 refs_agree <- function(refs, blobs) {
   refs <- refs[!duplicated(ref_digest(refs))]
   if (length(refs) <= 1L) return(TRUE)
+  need_blobs(vapply(strsplit(refs, " ", fixed = TRUE), `[[`, "", 1L), blobs)
   first <- read_ref(refs[[1]], blobs, "an artifact")
   for (ref in refs[-1]) if (!identical(first, read_ref(ref, blobs, "an artifact"))) return(FALSE)
   TRUE

@@ -24,10 +24,7 @@ parameter <- function(flow, parameter, required = FALSE, help = NULL, separator 
   if (missing(parameter)) {
     mf_abort("parameter() needs the name of the parameter.", "metaflow_usage_error", "Write parameter(\"alpha\", default = 0.1).")
   }
-  check_name(parameter, "parameter")
-  if (parameter %in% names(flow$parameters)) {
-    mf_abort(sprintf("Parameter '%s' is declared twice.", parameter), "metaflow_invalid_flow_error", "Remove one of them.")
-  }
+  check_new_parameter(flow, parameter)
   check_declaration(parameter, "required", is.logical(required) && length(required) == 1L && !is.na(required), "must be TRUE or FALSE")
   check_declaration(parameter, "is_flag", is.logical(is_flag) && length(is_flag) == 1L && !is.na(is_flag), "must be TRUE or FALSE")
   check_declaration(parameter, "help", is.null(help) || is_string(help), "must be one string")
@@ -42,6 +39,13 @@ parameter <- function(flow, parameter, required = FALSE, help = NULL, separator 
     name = parameter, required = required, help = help, separator = separator, default = default,
     type = type %||% implied_type(default, separator, is_flag), is_flag = is_flag
   ))
+}
+
+check_new_parameter <- function(flow, name) {
+  check_name(name, "parameter")
+  if (name %in% names(flow$parameters)) {
+    mf_abort(sprintf("Parameter '%s' is declared twice.", name), "metaflow_invalid_flow_error", "Remove one of them.")
+  }
 }
 
 check_declaration <- function(parameter, argument, fits, rule) {
@@ -60,7 +64,7 @@ implied_type <- function(default, separator, is_flag) {
 
 type_of_value <- function(x) {
   # NA alone is how R users write "nothing yet", of whatever type.
-  if (is.function(x) || is.null(x) || identical(x, NA)) return(NULL)
+  if (is.function(x) || is.null(x) || is_cfg(x) || identical(x, NA)) return(NULL)
   if (inherits(x, "Date")) return("date")
   if (is.list(x) || length(x) != 1L) return("json")
   if (is.logical(x)) "bool" else if (is.integer(x)) "int" else if (is.numeric(x)) "float" else if (is.character(x)) "str" else "json"
@@ -68,8 +72,9 @@ type_of_value <- function(x) {
 
 parameter_spec <- function(p) {
   plain <- !is.null(p$default) && !is.function(p$default) && is.null(attributes(p$default)) && is.atomic(p$default)
+  plain <- plain && is.null(p$kind)
   list(
-    name = p$name, type = p$type, required = p$required,
+    name = p$name, type = p$type, required = p$required && is.null(p$kind),
     default = if (plain && length(p$default) == 1L) p$default else NULL,
     has_default = !is.null(p$default), help = p$help, separator = p$separator, is_flag = p$is_flag
   )
@@ -83,7 +88,9 @@ parameter_values <- function(flow, given, context = list()) {
   for (p in flow$parameters) {
     value <- tryCatch(
       {
-        if (p$name %in% names(given)) convert_parameter(given[[p$name]], p)
+        if (is_config(p)) p$value
+        else if (is_included(p)) included_parameter(p, given[[p$name]], flow$script)
+        else if (p$name %in% names(given)) convert_parameter(given[[p$name]], p)
         else if (is.function(p$default)) convert_parameter(computed_default(p, context), p)
         else if (p$required) mf_abort(sprintf("Parameter '%s' is required.", p$name), hint = sprintf("Give it as --%s VALUE or run(%s = ...).", p$name, p$name))
         else if (is.null(p$default)) NULL
@@ -177,4 +184,10 @@ parameter_type_error <- function(value, p) {
       int = "Write a whole number.", float = "Write a number, as 0.5 or 1e-3.", str = "Write a text.", bool = "Write TRUE or FALSE.",
       date = "Write a date as 2024-12-31.", json = "Write JSON, as '{\"a\": [1, 2]}'."
     ))
+}
+
+# A value as it is shown of a run.
+parameter_repr <- function(value) {
+  if (inherits(value, "Date")) return(one_line(format(value)))
+  one_line(value) %||% "NULL"
 }

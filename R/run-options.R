@@ -25,6 +25,8 @@ are_tags <- function(x) {
 run_option_rules <- list(
   max_workers = option_rule("a whole number from 1", function(x) is_whole(x) && x >= 1),
   max_num_splits = option_rule("a whole number from 1", function(x) is_whole(x) && x >= 1),
+  config = option_rule("a named list of files, as list(train = \"train.json\")", function(x) !is.null(names(x)) && all(vapply(as.list(x), is_filled, FALSE))),
+  config_value = option_rule("a named list of values, as list(train = list(memory = 8000))", function(x) !is.null(names(x))),
   seed = option_rule("a whole number", is_whole),
   tag = option_rule("texts of 1 to 500 printable characters", are_tags),
   namespace = option_rule("one text, as \"user:alice\"", is_filled),
@@ -34,7 +36,11 @@ run_option_rules <- list(
   package_suffixes = option_rule("suffixes, as c(\".R\", \".csv\")", function(x) is.character(x) && !anyNA(x)),
   isolation = option_rule("\"fork\" or \"fresh\"", function(x) is_string(x) && x %in% c("fork", "fresh")),
   run_id_file = option_rule("a file in a folder that exists", function(x) is_filled(x) && dir.exists(dirname(x))),
+  meson = option_rule("\"create\"", function(x) identical(x, "create")),
   resume = option_rule("TRUE or the name of a step", function(x) is_switch(x) || is_filled(x)),
   origin_run_id = option_rule("the number of a run", function(x) is_filled(x) || is_whole(x)),
+  retry_task = option_rule("a task, as \"fit/7\"", is_filled),
+  cache = option_rule("TRUE or FALSE", is_switch),
+  detach = option_rule("TRUE, or the decorator of a cluster, as slurm(time = 600)", function(x) is_switch(x) || is_filled(x) || inherits(x, "metaflow_decorator")),
   wait = option_rule("TRUE or FALSE", is_switch)
 )

@@ -57,7 +57,8 @@ terminal_style <- function(event, lines) {
 # "✔ fit   16 done · 2 failed            3.2 s", one line per step that has begun.
 step_block <- function(counts, running, began) {
   begun <- Filter(function(s) sum(counts$row(s)) > 0L, counts$steps)
-  wide <- max(nchar(begun), 0L)
+  # A long name must not push the counts off a narrow terminal.
+  wide <- min(max(nchar(begun), 0L), max(12L, cli::console_width() - 40L))
   vapply(begun, function(step) {
     n <- as.list(counts$row(step))
     active <- length(running[[step]])
@@ -73,7 +74,7 @@ step_block <- function(counts, running, began) {
     )
     took <- if (n$done) paste0("  ", cli::col_grey(format_seconds(counts$seconds(step)))) else ""
     between <- if (cli::is_utf8_output()) " \u00b7 " else ", "
-    sprintf("%s %s  %s%s", mark, formatC(step, width = -wide), paste(parts, collapse = between), took)
+    sprintf("%s %s  %s%s", mark, formatC(cli::ansi_strtrim(step, wide), width = -wide), paste(parts, collapse = between), took)
   }, "")
 }
 

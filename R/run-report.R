@@ -5,8 +5,13 @@
 
 new_reporter <- function(flow, session) {
   # Loading cli takes 50 ms, which a run whose output goes to a file need not wait for.
-  on_terminal <- getOption("metaflow.progress") %||% (isatty(stdout()) && cli::is_dynamic_tty(stdout()))
+  on_terminal <- getOption("metaflow.progress") %||% (isatty(stdout()) && can_move_cursor() && cli::is_dynamic_tty(stdout()))
   if (isTRUE(on_terminal)) terminal_reporter(flow, session) else plain_reporter(flow, session)
+}
+
+# A terminal that calls itself dumb, as that of Emacs, shows the codes that move its cursor as letters.
+can_move_cursor <- function(terminal = Sys.getenv("TERM"), windows = .Platform$OS.type == "windows") {
+  if (nzchar(terminal)) terminal != "dumb" else windows
 }
 
 # Of a wide foreach, this many tasks are named one by one; then it is counted.
@@ -42,10 +47,20 @@ event_lines <- function(event, counts) {
     output = unlist(event$lines),
     done = if (counts$done(event$step) <= named_tasks) done_text(event),
     failed = strsplit(failure_text(event), "\n", fixed = TRUE)[[1]],
-    cloned = sprintf("%s taken over from run %s.", count_of(event$count, "finished task"), event$origin %||% "before"),
+    cloned = cloned_text(event),
+    kept = sprintf("Goes on: %s done already.", count_of(event$count, "task")),
+    suspended = "The run waits to be continued.",
     warning = paste("Warning:", event$text),
     finished = finished_text(event)
   )
+}
+
+cloned_text <- function(event) {
+  if (!isTRUE(event$cached)) return(sprintf("%s taken over from run %s.", count_of(event$count, "finished task"), event$origin %||% "before"))
+  steps <- vapply(names(event$by_step), function(step) {
+    if (event$by_step[[step]] == 1L) step else sprintf("%d of %s", as.integer(event$by_step[[step]]), step)
+  }, "")
+  sprintf("Not run again, because an earlier task did the same: %s.", paste(steps, collapse = ", "))
 }
 
 done_text <- function(event) {
@@ -55,19 +70,27 @@ done_text <- function(event) {
 
 failure_text <- function(event) {
   head <- if (isTRUE(event$fallback)) "Failed, and is caught." else if (isTRUE(event$will_retry)) {
-    sprintf("Attempt %d failed, trying again%s.", event$attempt + 1L,
-      if (isTRUE(event$retry_seconds > 0.5)) paste(" in", format_seconds(event$retry_seconds)) else "")
+    sprintf("Attempt %d failed%s, trying again%s%s.", event$attempt + 1L,
+      if (identical(event$cause, "oom") && length(event$error$frames)) " for lack of memory" else "",
+      if (isTRUE(event$retry_seconds > 0.5)) paste(" in", format_seconds(event$retry_seconds)) else "",
+      if (is.null(event$memory_mb)) "" else sprintf(" with %s MB of memory", format(event$memory_mb, big.mark = "", scientific = FALSE)))
+  } else if (isTRUE(event$given_up)) {
+    "Failed; the run goes on without it."
   } else {
     "Failed."
   }
-  # An R error was printed by the task itself, with its call stack.
-  told <- event$cause == "error" || length(event$error$frames)
+  # An R error was printed by the task itself, with its call stack; not so that R, or a job, did not start.
+  no_task <- any(c("metaflow_backend_error", "metaflow_setup_error") %in% unlist(event$error$classes))
+  told <- event$cause == "error" && !no_task || length(event$error$frames)
   if (told) head else paste(head, event$error$message)
 }
 
 finished_text <- function(event) {
   took <- format_seconds(event$seconds)
-  if (event$status == "completed") return(sprintf("Run completed in %s.", took))
+  if (event$status == "completed") {
+    without <- if (isTRUE(event$given_up > 0)) sprintf(", without %s that failed", count_of(event$given_up, "task")) else ""
+    return(sprintf("Run completed in %s%s.", took, without))
+  }
   if (event$status == "interrupted") return(sprintf("Run interrupted after %s. Continue with resume.", took))
   if (!is.null(event$error$step)) {
     return(sprintf("Run failed after %s in %s/%s. Mend the cause and continue with resume.", took, event$error$step, event$error$task))
@@ -99,7 +122,7 @@ new_step_counts <- function(flow) {
           if (table[step, "done"] > named_tasks) unsaid <<- union(unsaid, step)
         },
         failed = if (!isTRUE(event$will_retry)) bump(step, "failed"),
-        cloned = for (name in names(event$by_step)) bump(name, "cloned", event$by_step[[name]]),
+        cloned = , kept = for (name in names(event$by_step)) bump(name, "cloned", event$by_step[[name]]),
         split = total[[event$into]] <<- total[[event$into]] + as.integer(event$count)
       )
     },

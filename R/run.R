@@ -9,16 +9,36 @@
 #'
 #' * `max_workers`: how many tasks run side by side (default: the number of cores)
 #' * `max_num_splits`: the most tasks that one foreach may start
-#' * `with`: decorators that every step gets, as `"retry:times=2"` or a list of decorators
+#' * `with`: decorators that every step gets, as `"retry:times=2"` or a list of decorators; named lists and several
+#'   values are written as JSON, `'kubernetes:labels={"team":"ml"},secrets=["a","b"]'`
 #' * `tag`: tags of the run
 #' * `namespace`, `datastore`, `datastore_root`, `metadata`: see [settings]
 #' * `package_suffixes`: which files of the flow's folder are kept with the run
-#' * `seed`: makes the random numbers of all tasks reproducible
+#' * `config`, `config_value`: files or values of the flow's configurations, as named lists, see [config()]
+#' * `seed`: makes the random numbers of all tasks reproducible, see below
+#' * `cache`: `TRUE` memoises every step, as if it had the decorator [cache][caching]; `FALSE` runs also those tasks that could be
+#'   taken over
 #' * `isolation`: `"fork"` (default) or `"fresh"`, how each task gets a clean R process
 #' * `run_id_file`: a file to write the run id to
+#' * `meson`: `"create"` puts the flow into the scheduler of production; where none is set up, it is an ordinary run and says so
 #' * `resume`: `TRUE` or the name of a step; with `origin_run_id`, see [resume()]
+#' * `retry_task`: with `resume`, a single task to run again, as `"fit/7"`; [mf_retry_task()] gives it
+#' * `detach`: `TRUE` hands the run to Slurm, scheduler and all: see [detached runs][detached]. Or a decorator that says more
+#'   about the scheduler's job, as `slurm(partition = "long", time = "7-00:00:00")`
 #' * `wait`: `FALSE` runs in the background and returns a [handle][run_handle]
 #' * `other_args`: further words of the command line, as one string
+#'
+#' @section Random numbers:
+#' Every task has a seed, `current("seed")`, which follows from the run's seed and the task's place in the flow: a step
+#' that is tried again or resumed gets the same numbers, and the tasks of a foreach get different ones. Without
+#' `seed` the run draws its own and records it.
+#'
+#' The kind of generator is that of the session which built the flow ([RNGkind()]), so `set.seed(42)` gives in a step
+#' what it gives in the console. Children of [parallel::mclapply()] and [parallel::mcparallel()] get L'Ecuyer
+#' streams that follow from the state of the task's generator, so they are reproducible, too, whatever its kind;
+#' a second `mclapply()` from the same state goes on with the streams that follow. With a cluster of
+#' [parallel::makeCluster()] call `clusterSetRNGStream(cl)`, which takes its streams from the task's generator.
+#'
 #' @return Invisibly the exit status (0: success) as an integer that also carries the run:
 #'   `res <- run(flow); res == 0; res$run`. A failed run is an error of class `metaflow_run_error` in
 #'   a session, and ends a script with status 1.
@@ -37,6 +57,7 @@ run <- function(flow, ...) {
   check_run_options(given["wait"])
   if (isFALSE(given$wait)) return(start_background_run(flow, given))
   result <- perform_run(flow, given)
+  if (inherits(result, "metaflow_run_handle")) return(result)
   if (!isTRUE(result == 0L)) raise_run_error(result)
   invisible(result)
 }
@@ -49,7 +70,8 @@ in_script <- function(flow) {
 
 run_options <- c(
   "max_workers", "max_num_splits", "with", "tag", "namespace", "datastore", "metadata", "datastore_root",
-  "package_suffixes", "seed", "isolation", "run_id_file", "resume", "origin_run_id", "wait", "other_args"
+  "package_suffixes", "config", "config_value", "seed", "isolation", "run_id_file", "meson", "resume", "origin_run_id", "retry_task", "cache",
+  "wait", "detach", "other_args"
 )
 
 # Words of the command line, as one string: other_args = "--max-workers 2 --tag nightly".
@@ -67,7 +89,7 @@ split_arguments <- function(flow, given) {
   if (length(given) && (is.null(names_given) || !all(nzchar(names_given)))) {
     mf_abort("The arguments of run() need names.", "metaflow_usage_error", "Write run(alpha = 0.1).")
   }
-  declared <- names(flow$parameters)
+  declared <- names(Filter(Negate(is_config), flow$parameters))
   unknown <- setdiff(names_given, c(declared, run_options))
   if (length(unknown)) {
     mf_abort(sprintf("run() has no option or parameter %s.", quoted(unknown)), "metaflow_usage_error",
@@ -78,11 +100,25 @@ split_arguments <- function(flow, given) {
 }
 
 # `captured`: the code of the flow, when another session captured it. `began(session)` is told when the
-# run's id is claimed.
-perform_run <- function(flow, given, report = NULL, captured = NULL, began = function(session) NULL) {
+# run's id is claimed. `hooks`: see capture_hooks().
+perform_run <- function(flow, given, report = NULL, captured = NULL, began = function(session) NULL,
+                        hooks = capture_hooks(flow)) {
+  force(hooks)
   split <- split_arguments(flow, with_other_args(flow, given))
   options <- check_run_options(split$options)
-  session <- begin_run(flow, split$parameters, options, captured %||% capture_code(flow))
+  flow <- with_config_values(flow, options, origin_configs(flow, options))
+  extended <- with_user_decorators(flow, options$with)
+  flow <- extended$flow
+  options["with"] <- list(extended$with)
+  # Captured when it is first asked for: by then the workers are starting beside us.
+  delayedAssign("code", captured %||% capture_code(flow))
+  if (is_detached(options$detach)) return(begin_detached_run(flow, split$parameters, options, code, hooks))
+  session <- begin_run(flow, split$parameters, options, code)
+  finish_run(flow, session, report, began, hooks)
+}
+
+# Drive a run that has begun to its end.
+finish_run <- function(flow, session, report, began, hooks) {
   on.exit(session$close())
   status <- tryCatch(
     {
@@ -97,12 +133,14 @@ perform_run <- function(flow, given, report = NULL, captured = NULL, began = fun
       exit_status(told$progress$status %||% "interrupted")
     }
   )
+  run_exit_hooks(hooks, status, session)
   new_result(status, session)
 }
 
 # The engine works in slices, so that Ctrl-C is R's own and an IDE stays alive.
 drive <- function(session, report, slice_seconds = 0.1) {
   repeat {
+    if (!is.null(session$asked)) session$asked()
     told <- core_call("runs.advance", pathspec = session$pathspec, timeout = slice_seconds)
     report(told$events, told$progress)
     if (told$finished) break
@@ -119,23 +157,30 @@ last_error <- function(events) {
 }
 
 # Everything that happens before the first task: workers start while Python loads.
-begin_run <- function(flow, parameters, options, captured) {
+# `start(settings, request, worker)` tells the core; `here`: do tasks of this machine run in this session?
+begin_run <- function(flow, parameters, options, captured, start = start_in_core, here = TRUE) {
   values <- run_values(flow, parameters, options)
   mode <- options$isolation %||% isolation_setting()
   check_run_options(list(isolation = mode))
   session <- new.env()
-  session$workers <- start_workers(mode, options$max_workers)
+  count <- if (here) workers_to_start(options$max_workers) else 0L
+  # One core is left to this process, which is about to load a lot; the last worker starts when that is done.
+  early <- min(count, max(1L, default_workers() - 1L))
+  session$workers <- start_workers(mode, early)
   session$close <- function() for (worker in session$workers) close_worker(worker)
   on.exit(if (is.null(session$pathspec)) session$close())
   staging <- tempfile("metaflow-")
   dir.create(staging)
   on.exit(unlink(staging, recursive = TRUE), add = TRUE)
   request <- run_request(flow, values, options, staging, captured)
-  started <- core_call("runs.start",
+  load_bridge()
+  session$workers <- c(session$workers, start_workers(mode, count - early))
+  started <- start(
     settings = settings_request(options[c("datastore", "datastore_root", "metadata", "max_workers", "max_num_splits", "isolation", "package_suffixes")]),
     request = request,
     worker = list(
       command = I(worker_command(mode)), environment = as.list(worker_environment()), one_task_each = mode == "fresh",
+      elsewhere = list(r = worker_elsewhere()), python = find_python(), python_steps = python_worker(flow),
       started = unname(lapply(session$workers, worker_ends))
     )
   )
@@ -144,8 +189,11 @@ begin_run <- function(flow, parameters, options, captured) {
   session$flow <- started$flow
   session$run <- started$run
   session$root <- started$root
+  session$started <- started
   session
 }
+
+start_in_core <- function(settings, request, worker) core_call("runs.start", settings = settings, request = request, worker = worker)
 
 # A resumed run has the parameters of its origin.
 run_values <- function(flow, parameters, options) {
@@ -156,7 +204,7 @@ run_values <- function(flow, parameters, options) {
     mf_abort(sprintf("A resumed run has the parameters of its origin; %s cannot be given.", quoted(names(parameters))),
       "metaflow_usage_error", "Start a new run to change parameters.")
   }
-  list()
+  lapply(Filter(function(p) is_config(p) && p$fresh, flow$parameters), function(p) p$value)
 }
 
 env_or <- function(name, default) {
@@ -173,10 +221,12 @@ run_request <- function(flow, values, options, staging, captured) {
     with = decorators_from_option(options$with),
     staging = staging,
     code = "code",
-    values = as_object(write_values(values, staging)),
-    reprs = as_object(lapply(values, one_line)),
+    values = as_object(stage_parameters(values, staging)),
+    reprs = as_object(lapply(values, function(value) if (inherits(value, "metaflow_included")) basename(value$path) else parameter_repr(value))),
+    configs = as_object(config_records(flow)),
     resume = resume_request(flow, options),
     tags = I(as.character(unlist(options$tag))),
+    notes = I(meson_note(options)),
     seed = if (is.null(options$seed)) NULL else as.numeric(options$seed),
     max_workers = options$max_workers,
     max_num_splits = options$max_num_splits,
@@ -184,6 +234,8 @@ run_request <- function(flow, values, options, staging, captured) {
     cwd = getwd(),
     script = flow$script,
     argv = I(commandArgs(TRUE)),
+    cache = options$cache,
+    fingerprint = if (wants_memory(flow, options)) fingerprint_request(captured, staging),
     code_texts = as_object(code_texts(captured)),
     versions = list(R = r_version(), packages = package_versions())
   )
@@ -196,7 +248,8 @@ code_texts <- function(captured) {
   texts <- lapply(names(captured$functions), function(step) {
     called <- Filter(is.function, captured$globals[intersect(reached[[step]], names(captured$globals))])
     called <- called[order(names(called))]
-    paste(c(source_key(captured$functions[[step]]), names(called), vapply(called, source_key, "")), collapse = "\n")
+    around <- vapply(decorator_functions(captured$decorators[[step]]), source_key, "")
+    paste(c(source_key(captured$functions[[step]]), names(called), vapply(called, source_key, ""), around), collapse = "\n")
   })
   stats::setNames(texts, names(captured$functions))
 }
@@ -209,55 +262,23 @@ package_versions <- function() {
 # "retry:times=2" or "retry" or decorators.
 decorators_from_option <- function(with) {
   if (inherits(with, "metaflow_decorator")) with <- list(with)
-  lapply(as.list(with), function(item) {
-    if (inherits(item, "metaflow_decorator")) return(decorator_spec(item))
-    if (!is_string(item) || !grepl("^[A-Za-z]", item)) {
-      mf_abort(sprintf("'with' must name decorators, but got %s.", shown_value(item)), "metaflow_usage_error", "Write --with retry:times=2, or with = retry(times = 2).")
-    }
-    name <- sub(":.*$", "", item)
-    pairs <- if (grepl(":", item, fixed = TRUE)) strsplit(sub("^[^:]*:", "", item), ",", fixed = TRUE)[[1]] else character()
-    if (!all(grepl("=", pairs, fixed = TRUE))) {
-      mf_abort(sprintf("Decorator '%s' needs its arguments as name=value, but got '%s'.", name, pairs[!grepl("=", pairs, fixed = TRUE)][[1]]),
-        "metaflow_usage_error", "Write --with retry:times=2,minutes_between_retries=0.")
-    }
-    keys <- sub("=.*$", "", pairs)
-    values <- lapply(sub("^[^=]*=", "", pairs), utils::type.convert, as.is = TRUE)
-    decorator_spec(new_decorator(name, stats::setNames(values, keys)))
-  })
+  lapply(as.list(with), function(item) decorator_spec(decorator_from_option(item)))
 }
 
-# --- workers that start while Python loads -------------------------------------------------------
-
-start_workers <- function(mode, max_workers) {
-  count <- min(as.integer(max_workers %||% default_workers()), default_workers())
-  lapply(seq_len(max(1L, count)), function(i) {
-    command <- worker_command(mode)
-    mark <- sprintf("%d-%d-%.0f", Sys.getpid(), i, as.numeric(Sys.time()) * 1e6)
-    process <- processx::process$new(command[[1]], command[-1],
-      stdin = "|", stdout = "|", stderr = NULL, env = c("current", worker_environment(mark)), cleanup = FALSE
-    )
-    list(process = process, mark = mark)
-  })
-}
-
-default_workers <- function() {
-  count <- suppressWarnings(parallel::detectCores())
-  if (is.na(count)) 1L else as.integer(count)
-}
-
-# The core reads and writes the pipes by their descriptors: it lives in this process.
-worker_ends <- function(worker) {
-  list(
-    pid = worker$process$get_pid(),
-    stdin = processx::conn_get_fileno(worker$process$get_input_connection()),
-    stdout = processx::conn_get_fileno(worker$process$get_output_connection()),
-    mark = worker$mark
-  )
-}
-
-close_worker <- function(worker) {
-  close(worker$process$get_input_connection())
-  close(worker$process$get_output_connection())
+decorator_from_option <- function(item) {
+  if (inherits(item, "metaflow_decorator")) return(item)
+  if (!is_string(item) || !grepl("^[A-Za-z]", item)) {
+    mf_abort(sprintf("'with' must name decorators, but got %s.", shown_value(item)), "metaflow_usage_error", "Write --with retry:times=2, or with = retry(times = 2).")
+  }
+  name <- sub(":.*$", "", item)
+  pairs <- if (grepl(":", item, fixed = TRUE)) split_outside_brackets(sub("^[^:]*:", "", item)) else character()
+  if (!all(grepl("=", pairs, fixed = TRUE))) {
+    mf_abort(sprintf("Decorator '%s' needs its arguments as name=value, but got '%s'.", name, pairs[!grepl("=", pairs, fixed = TRUE)][[1]]),
+      "metaflow_usage_error", "Write --with retry:times=2,minutes_between_retries=0.")
+  }
+  keys <- sub("=.*$", "", pairs)
+  values <- Map(option_value, sub("^[^=]*=", "", pairs), sprintf("'%s' of decorator '%s'", keys, name))
+  new_decorator(name, stats::setNames(unname(values), keys))
 }
 
 # --- what a run returns --------------------------------------------------------------------------

@@ -48,6 +48,7 @@ new_task_state <- function(assignment, blobs, parameters, current) {
   state$parameters <- parameters
   state$refs <- c(parameters, assignment$artifacts)
   state$values <- new.env(hash = TRUE, parent = emptyenv())
+  state$asked <- new.env(hash = TRUE, parent = emptyenv())
   state$assigned <- character()
   state$carried <- list()
   state$stack <- assignment$stack
@@ -65,11 +66,13 @@ self_get <- function(name) {
   check_attribute_name(name, "self")
   if (exists(name, envir = state$values, inherits = FALSE)) return(get(name, envir = state$values, inherits = FALSE))
   ref <- state$refs[[name]]
+  if (is.null(ref) && name %in% self_reserved) return(self_reserved_value(name, state))
+  if (is.null(state$carried[[name]])) note_read(paste0("self:", name))
   if (is.null(ref)) {
-    if (name %in% self_reserved) return(self_reserved_value(name, state))
+    note_read("names")
     attribute_error(sprintf("flow has no attribute '%s'", name), missing_hint(name, self_names(state)))
   }
-  value <- read_ref(ref, state$blobs, sprintf("artifact '%s'", name))
+  value <- read_ref(ref, state$blobs, sprintf("artifact '%s'", name), name)
   assign(name, value, envir = state$values)
   value
 }
@@ -90,6 +93,7 @@ missing_hint <- function(name, known) {
 
 self_reserved_value <- function(name, state) {
   depth <- length(state$stack)
+  if (name != "next_step") note_read(if (name == "foreach_stack") "stack" else name)
   switch(name,
     input = if (depth) stack_value(state, depth) else NULL,
     index = if (depth) as.integer(state$stack[[depth]]$index) else NULL,
@@ -158,15 +162,19 @@ self_names <- function(state = task_state()) unique(c(names(state$refs), state$a
 }
 
 #' @export
-names.metaflow_self <- function(x) self_names()
+names.metaflow_self <- function(x) {
+  note_read("names")
+  self_names()
+}
 
 #' @export
-length.metaflow_self <- function(x) length(self_names())
+length.metaflow_self <- function(x) length(names(x))
 
 #' @export
 print.metaflow_self <- function(x, ...) {
+  note_volatile("it printed self, which says its pathspec")
   cat("<self> of ", the$task$current$pathspec, "\n", sep = "")
-  known <- self_names()
+  known <- names(x)
   cat(if (length(known)) paste0("  ", known, collapse = "\n") else "  (no artifacts)", "\n", sep = "")
   invisible(x)
 }
@@ -174,5 +182,5 @@ print.metaflow_self <- function(x, ...) {
 #' @importFrom utils .DollarNames
 #' @rawNamespace S3method(.DollarNames, metaflow_self)
 .DollarNames.metaflow_self <- function(x, pattern = "") {
-  grep(pattern, c(self_names(), setdiff(self_reserved, "next_step")), value = TRUE)
+  grep(pattern, c(names(x), setdiff(self_reserved, "next_step")), value = TRUE)
 }

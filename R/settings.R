@@ -8,7 +8,9 @@ settings_request <- function(arguments = list()) {
 # The variables that the core's settings read. Python copied them when it started; these are those of now.
 core_environment <- function() {
   all <- Sys.getenv()
-  as_object(as.list(all[startsWith(names(all), "METAFLOW_") | names(all) %in% c("HOME", "USER", "LOGNAME", "USERNAME")]))
+  ours <- startsWith(names(all), "METAFLOW_") | startsWith(names(all), "AWS_") |
+    names(all) %in% c("HOME", "XDG_CACHE_HOME", "USER", "LOGNAME", "USERNAME", "KUBECONFIG")
+  as_object(as.list(all[ours]))
 }
 
 metaflow_options <- function() {

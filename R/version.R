@@ -2,7 +2,10 @@
 #'
 #' `version_info()` shows the versions of everything metaflow runs on, `r_version()` is that of R,
 #' `metaflow_location()` the folder of the Python core, `container_image()` the name of a container
-#' image with this R in it.
+#' image with this R and this package in it.
+#'
+#' The image is built with the Dockerfile in `system.file("templates", package = "metaflow")`, which says how. Put it where
+#' the cluster finds it, and name it by `METAFLOW_DEFAULT_CONTAINER_IMAGE`.
 #'
 #' @return `version_info()`: a named character vector of class `metaflow_versions`. The others: one
 #'   string.
@@ -35,4 +38,4 @@ metaflow_location <- function() system.file("python", "metaflow_core", package =
 
 #' @rdname version_info
 #' @export
-container_image <- function() paste0("rocker/r-ver:", r_version())
+container_image <- function() paste0("metaflow-r:", package_version_text(), "-r", r_version())

@@ -5,9 +5,17 @@ error_record <- function(e, frames) {
     classes = I(class(e)),
     message = error_text(e),
     call = one_line(conditionCall(e)),
-    cause = if (grepl("cannot allocate (vector|memory)|std::bad_alloc", error_text(e))) "oom" else "error",
+    cause = if (is_out_of_memory(e)) "oom" else "error",
     frames = frames
   )
+}
+
+# R has no class for it, and translates its message: what it would write here is looked for, too.
+is_out_of_memory <- function(e) {
+  text <- error_text(e)
+  here <- gettext(paste("cannot allocate vector of size %0.1f", c("Gb", "Mb", "Kb")), domain = "R")
+  any(startsWith(text, sub("%0[.]1f.*$", "", here))) ||
+    grepl("cannot allocate (vector|memory)|vector memory (exhausted|limit)|std::bad_alloc", text)
 }
 
 error_text <- function(e) {
@@ -65,9 +73,28 @@ written_call <- function(call) {
 
 source_place <- function(srcref) {
   if (is.null(srcref)) return(list())
-  file <- attr(srcref, "srcfile")$filename
-  if (is.null(file) || !nzchar(file)) return(list())
-  list(file = basename(file), line = as.integer(srcref)[[1]])
+  source <- attr(srcref, "srcfile")
+  if (is.null(source$filename)) return(list())
+  line <- as.integer(srcref)[[1]]
+  if (nzchar(source$filename)) return(list(file = basename(source$filename), line = line))
+  script <- the$worker$code$script
+  above <- lines_above(source$lines, script$lines)
+  if (is.null(above)) list() else list(file = script$name, line = above + line)
+}
+
+# Methods of R6 and S4 classes keep the references of `Rscript`, which count from the expression of the script that
+# they are in (capture-source.R). How many lines of the script come before that expression; NULL when it is not there.
+lines_above <- function(expression, lines) {
+  expression <- unlist(strsplit(paste(expression, collapse = "\n"), "\n", fixed = TRUE))
+  most <- length(lines) - length(expression)
+  if (!length(expression) || most < 0L) return(NULL)
+  for (above in which(endsWith(lines, expression[[1]])) - 1L) {
+    if (above <= most && startsWith(lines[[above + length(expression)]], expression[[length(expression)]]) &&
+      all(lines[above + seq_along(expression)][-c(1L, length(expression))] == expression[-c(1L, length(expression))])) {
+      return(above)
+    }
+  }
+  NULL
 }
 
 one_line <- function(call, width = 100L) {
@@ -81,8 +108,16 @@ format_failure <- function(error) {
   head <- if (is.null(error$call)) "Error: " else paste0("Error in ", error$call, ": ")
   lines <- paste0(head, error$message)
   frames <- rev(error$frames)
-  if (length(frames)) lines <- c(lines, "Call stack, innermost first:", vapply(frames, format_frame, ""))
+  if (length(frames)) lines <- c(lines, "Call stack, innermost first:", stack_lines(frames))
   paste(lines, collapse = "\n")
+}
+
+# Endless recursion says so in a line, not in thousands.
+stack_lines <- function(frames) {
+  same <- rle(vapply(frames, format_frame, ""))
+  unlist(Map(function(line, times) {
+    if (times <= 3L) rep(line, times) else c(line, sprintf("  ... %d more like it", times - 1L))
+  }, same$values, same$lengths), use.names = FALSE)
 }
 
 format_frame <- function(frame) {

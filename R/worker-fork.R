@@ -7,13 +7,15 @@
 parallel_function <- function(name) get(name, envir = asNamespace("parallel"), mode = "function")
 
 run_forked <- function(order) {
+  order <- open_task(order)
   child <- parallel_function("mcfork")()
   if (inherits(child, "masterProcess")) {
     on.exit(parallel_function("mcexit")(1L))
-    run_task(order)
+    run_opened(order)
     parallel_function("mcexit")(0L, TRUE)
   }
   finished <- wait_for_child(child)
+  redirect_output(null_device(), null_device())
   list(pid = child$pid, finished = finished)
 }
 

@@ -45,11 +45,20 @@ split_labels <- function(values, count) {
 }
 
 # The artifact that a switch looks at, as the text its cases are named by.
-switch_key <- function(name) {
+switch_key <- function(name, cases) {
+  if (!name %in% self_names()) {
+    attribute_error(sprintf("flow has no attribute '%s' to decide by", name),
+      sprintf("Assign self$%s in this step; condition = \"%s\" asks for it.", name, name))
+  }
   value <- self_get(name)
   if (!is.atomic(value) || length(value) != 1L || is.na(value)) {
     mf_abort(sprintf("The condition '%s' must be a single value, but is %s.", name, shown_value(value)),
       "metaflow_worker_error", "Assign one text, number or TRUE/FALSE that names a case.")
   }
-  as.character(value)
+  key <- as.character(value)
+  if (!key %in% cases) {
+    mf_abort(sprintf("The condition '%s' is %s, which is none of the cases: %s.", name, shown_value(value), quoted(cases)),
+      "metaflow_worker_error", did_you_mean(key, cases) %||% sprintf("Add a case to next_step: list(\"%s\" = ...).", key))
+  }
+  key
 }

@@ -3,12 +3,24 @@
 # The folder gets `stdout.log` and `stderr.log` while the step runs, then the staged values of the
 # artifacts and `result.json`, which appears by rename and names all of them.
 
-run_task <- function(order) {
+run_task <- function(order) run_opened(open_task(order))
+
+# What can be done before the fork: a child pays for every page of R's memory that it touches, its
+# warm parent does not.
+open_task <- function(order) {
   dir.create(order$dir, showWarnings = FALSE, recursive = TRUE)
+  redirect_output(file.path(order$dir, "stdout.log"), file.path(order$dir, "stderr.log"))
+  order$echo <- json(order[intersect(echoed_fields, names(order))])
+  order
+}
+
+run_opened <- function(order) {
   redirect_input()
-  redirect_output(order$dir)
   run_redirected(order)
 }
+
+# What `result.json` repeats of the order, for whoever finds it after the engine died.
+echoed_fields <- c("step", "task", "attempt", "position", "seed", "parents", "frames", "join")
 
 run_redirected <- function(order) {
   started <- as.numeric(Sys.time())
@@ -17,15 +29,18 @@ run_redirected <- function(order) {
   if (length(order$env)) do.call(Sys.setenv, order$env)
   current <- task_facts(order)
   the$task <- new_task_state(order, the$worker$blobs, the$worker$parameters, current)
+  the$task$folder <- order$dir
+  start_trace(order)
   result <- tryCatch(perform_task(order), error = function(e) failure(e, list())[c("ok", "error")])
   if (!isTRUE(result$ok)) cat(format_failure(result$error), "\n", sep = "", file = stderr())
+  result <- c(result, trace_result())
+  the$trace <- NULL
   result$usage <- process_usage(as.numeric(Sys.time()) - started)
   result$started_at <- started
   result$finished_at <- as.numeric(Sys.time())
-  for (field in c("step", "task", "attempt", "position", "seed", "parents", "frames", "join")) result[[field]] <- order[[field]]
   if (file.exists(current$tempdir)) unlink(current$tempdir, recursive = TRUE)
   flush(stdout())
-  write_result(order$dir, result)
+  write_result(order$dir, result, order$echo)
   mark$done <- TRUE
 }
 
@@ -34,7 +49,7 @@ perform_task <- function(order) {
   # A step that did its work can still leave what cannot be stored, or nothing to split by: its error, too.
   if (result$ok) result <- tryCatch(staged_success(order), error = function(e) failure(e, list()))
   if (result$ok) return(result)
-  if (!is.null(order[["catch"]])) return(caught(order, result$error, result$condition))
+  if (catches(order[["catch"]], result$error$cause)) return(caught(order, result$error, result$condition))
   with_staged(result, order$dir)
 }
 
@@ -45,7 +60,17 @@ call_step <- function(order) {
   enter_code(code)
   self <- new_self()
   inputs <- if (isTRUE(order$join)) new_inputs(the$task)
-  step_function <- code$functions[[order$step]]
+  body <- function() perform_step(order, code$functions[[order$step]], self, inputs)
+  decorators <- code$decorators[[order$step]]
+  if (is.null(decorators)) return(body())
+  run_decorated(decorators, order$step, self, inputs, function() {
+    # What a decorator draws is not the step's business.
+    seed_task(order$seed, code$rng)
+    body()
+  })
+}
+
+perform_step <- function(order, step_function, self, inputs) {
   if (is.null(step_function)) {
     if (isTRUE(order$join)) merge_agreeing(inputs)
     return(list(ok = TRUE))
@@ -64,6 +89,8 @@ step_call <- function(name, step_function, self, inputs) {
 # The generators are those of the session that built the flow, so that set.seed(42) in a step gives the
 # numbers that it gives there.
 seed_task <- function(seed, kinds) {
+  force(kinds)
+  seed_streams(seed)
   # R warns of the sampling of before R 3.6; whoever chose it knows.
   suppressWarnings(set.seed(seed, kind = kinds[[1]], normal.kind = kinds[[2]], sample.kind = kinds[[3]]))
 }
@@ -76,7 +103,7 @@ step_arguments <- function(step_function, alone) {
 }
 
 run_guarded <- function(step) {
-  frames <- list()
+  raised <- NULL
   # The step's own call comes after tryCatch()'s four frames, withCallingHandlers() and two of eval().
   start <- sys.nframe() + 8L
   tryCatch(
@@ -84,19 +111,28 @@ run_guarded <- function(step) {
       withCallingHandlers(
         eval(step$call, step$scope),
         error = function(e) {
-          functions <- lapply(seq_len(sys.nframe()), sys.function)
-          frames <<- trace_frames(sys.calls(), functions, start)
+          # Only taken down here: after an endless recursion there is hardly room for a call of ours.
+          raised <<- list(calls = sys.calls(), functions = lapply(seq_len(sys.nframe()), sys.function), frames = sys.frames())
         }
       )
       list(ok = TRUE)
     },
-    error = function(e) failure(e, frames)
+    error = function(e) if (is.null(raised)) failure(e, list()) else failure_in(e, raised, start)
   )
 }
 
-failure <- function(e, frames) {
-  list(ok = FALSE, error = error_record(e, frames), condition = slim_condition(e))
+# `raised`: the stack at the moment of the error.
+failure_in <- function(e, raised, start) {
+  # A dump that fails must not hide the error.
+  dump <- tryCatch(dump_frames(raised$calls, raised$functions, raised$frames, start), error = function(e) list())
+  failure(e, trace_frames(raised$calls, raised$functions, start), dump)
 }
+
+failure <- function(e, frames, dump = list()) {
+  list(ok = FALSE, error = error_record(e, frames), condition = slim_condition(e), dump = dump)
+}
+
+catches <- function(catch, cause) !is.null(catch) && !cause %in% unlist(catch$unless)
 
 # `catch`: the step counts as done, and the condition becomes an artifact. What the failed attempt
 # assigned is dropped, as it is when the process died.
@@ -128,7 +164,7 @@ staged_success <- function(order) {
   values <- mget(state$assigned, envir = state$values)
   result <- list(ok = TRUE, artifacts = values_json(write_values(values, order$dir, announce = announce_file)), carried = state$carried)
   if (!is.null(order$foreach)) result$foreach <- stage_splits(order$foreach, order$dir)
-  if (!is.null(order$condition)) result$condition <- switch_key(order$condition)
+  if (!is.null(order$condition)) result$condition <- switch_key(order$condition, unlist(order$cases))
   result
 }
 
@@ -144,12 +180,15 @@ with_staged <- function(result, folder) {
   values <- Filter(Negate(is.null), values)
   staged <- tryCatch(
     {
-      condition <- write_values(list(condition = result$condition), folder, "error")
-      list(artifacts = values_json(write_values(values, folder)), error_value = condition[[1]])
+      told <- write_values(list(condition = result$condition, dump = result$dump), folder, "error")
+      list(artifacts = values_json(write_values(values, folder)), error_value = told$condition, frames_value = told$dump)
     },
     error = function(e) list(artifacts = as_json("{}"))
   )
-  list(ok = FALSE, error = result$error, artifacts = staged$artifacts, error_value = staged$error_value)
+  list(
+    ok = FALSE, error = result$error, artifacts = staged$artifacts,
+    error_value = staged$error_value, frames_value = staged$frames_value
+  )
 }
 
 task_facts <- function(order) {
@@ -173,9 +212,16 @@ redirect_input <- function() {
   the$stdin <- file(null_device(), "rb", raw = TRUE)
 }
 
-redirect_output <- function(folder) {
-  processx::conn_set_stdout(processx::conn_create_file(file.path(folder, "stdout.log"), write = TRUE))
-  processx::conn_set_stderr(processx::conn_create_file(file.path(folder, "stderr.log"), write = TRUE))
+redirect_output <- function(stdout, stderr) {
+  redirect_one(stdout, processx::conn_set_stdout)
+  redirect_one(stderr, processx::conn_set_stderr)
+}
+
+# The stream is a duplicate of the connection, which would stay open until R collects garbage.
+redirect_one <- function(path, set) {
+  con <- processx::conn_create_file(path, write = TRUE)
+  on.exit(close(con))
+  set(con)
 }
 
 # `quit()` in a step ends the process in good order, which would look like a crash. The mark tells
@@ -190,28 +236,45 @@ watch_quit <- function(folder) {
   mark
 }
 
-# Units: seconds and bytes. Peak memory is the kernel's high-water mark of this process; it has no
-# portable source, so it is absent where /proc is.
+# Units: seconds and bytes, of this process and of what it ran and waited for. Peak memory is the kernel's
+# high-water mark; bytes read and written are those that passed through system calls. They have no
+# portable source, so they are absent where /proc is.
 process_usage <- function(wall) {
   times <- proc.time()
   cpu <- unname(times[1:2])
   below <- unname(times[4:5])
   below[is.na(below)] <- 0
-  list(wall = wall, user = cpu[[1]] + below[[1]], system = cpu[[2]] + below[[2]], max_rss_bytes = peak_memory_bytes())
+  io <- proc_numbers("io", c("rchar", "wchar"))
+  list(
+    wall = wall, user = cpu[[1]] + below[[1]], system = cpu[[2]] + below[[2]], max_rss_bytes = peak_memory_bytes(),
+    read_bytes = io[[1]], written_bytes = io[[2]]
+  )
 }
 
 peak_memory_bytes <- function() {
-  if (!file.exists("/proc/self/status")) return(NULL)
-  line <- grep("^VmHWM:", readLines("/proc/self/status", warn = FALSE), value = TRUE)
-  if (!length(line)) return(NULL)
-  as.numeric(gsub("[^0-9]", "", line)) * 1024
+  kilobytes <- proc_numbers("status", "VmHWM")[[1]]
+  if (!is.null(kilobytes)) kilobytes * 1024
 }
 
-write_result <- function(folder, result) {
+# Numbers that the kernel keeps of this process, in a list by their names; NULL for one that it does not.
+proc_numbers <- function(file, names) {
+  path <- paste0("/proc/self/", file)
+  # A container may hide /proc/self/io even from its owner.
+  lines <- if (file.exists(path)) tryCatch(readLines(path, warn = FALSE), error = function(e) NULL, warning = function(w) NULL)
+  lapply(names, function(name) {
+    line <- lines[startsWith(lines, paste0(name, ":"))]
+    if (length(line)) as.numeric(gsub("[^0-9]", "", line))
+  })
+}
+
+# `echo`: more fields, as the JSON of an object.
+write_result <- function(folder, result, echo = "{}") {
   path <- file.path(folder, "result.json")
   part <- paste0(path, ".part")
+  text <- json(result)
+  if (nchar(echo) > 2L) text <- paste0(substr(text, 1L, nchar(text) - 1L), ",", substring(echo, 2L))
   con <- file(part, "wb")
-  writeBin(charToRaw(json(result)), con)
+  writeBin(charToRaw(text), con)
   close(con)
   file.rename(part, path)
 }

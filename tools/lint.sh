@@ -14,3 +14,7 @@ elif command -v ruff >/dev/null; then
 else
   echo "ruff is not installed; $venv/bin/pip install ruff adds it"
 fi
+
+# A function of R/ that is defined in two files: the one of the last file would win, silently.
+twice=$(grep -hoE '^[A-Za-z_.][A-Za-z0-9_.]* <- function' R/*.R | sort | uniq -d)
+[ -z "$twice" ] || { echo "metaflow: defined twice in R/: $twice" >&2; exit 1; }

@@ -14,8 +14,15 @@ case $speed in
 esac
 
 tools/install.sh test
+# Servers that tests start for themselves, on loopback.
+if command -v dpkg-query >/dev/null; then tools/apt.sh postgresql; fi
 # Fork safety is tested with a BLAS that has threads.
-if [ "$speed" = slow ] && command -v dpkg-query >/dev/null; then tools/apt.sh libopenblas0-pthread; fi
+if [ "$speed" = slow ] && command -v dpkg-query >/dev/null; then
+  tools/apt.sh libopenblas0-pthread
+  # A real Slurm, with and without accounts (tests/slow/slurm_cluster.py).
+  tools/apt.sh slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins slurmdbd slurm-wlm-mysql-plugin mariadb-server
+  tools/apt.sh environment-modules
+fi
 
 venv=${METAFLOW_VENV:-$HOME/.virtualenvs/r-metaflow}
 # The R package looks in the usual place by itself; it is told only of another one.
@@ -29,15 +36,25 @@ existing() {
 
 status=0
 
+# Both runners at once: each leaves a core idle most of the time. R's output comes after pytest's.
+r_existing=$(existing "${r_folders[@]}")
+r_output=$(mktemp)
+trap 'rm -f "$r_output"' EXIT
+r_process=
+if [ -n "$r_existing" ]; then
+  Rscript tools/test-r.R $r_existing </dev/null >"$r_output" 2>&1 &
+  r_process=$!
+fi
+
 pytest_status=0
 "$venv/bin/python" -m pytest -q -m "$python_marks" $(existing "${python_folders[@]}") </dev/null || pytest_status=$?
 # 5 says that no test was selected, which is no failure for the slow ones.
 if [ $pytest_status -eq 5 ] && [ "$speed" = slow ]; then pytest_status=0; fi
 [ $pytest_status -eq 0 ] || status=1
 
-r_existing=$(existing "${r_folders[@]}")
-if [ -n "$r_existing" ]; then
-  Rscript tools/test-r.R $r_existing </dev/null || status=1
+if [ -n "$r_process" ]; then
+  wait "$r_process" || status=1
+  cat "$r_output"
 fi
 
 exit $status

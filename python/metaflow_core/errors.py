@@ -10,8 +10,12 @@
     ├── StoreError                metaflow_store_error            the datastore cannot be read or written
     │   ├── StoreConflict         metaflow_store_conflict_error   somebody else changed the record first
     │   ├── StoreTooNew           metaflow_store_version_error    written by a newer version of this package
-    │   └── Corrupted             metaflow_corrupted_error        bytes are not what their digest says
+    │   ├── Corrupted             metaflow_corrupted_error        bytes are not what their digest says
+    │   ├── AccessDenied          metaflow_access_denied_error    no credentials, or they do not allow it
+    │   ├── InvalidRange          metaflow_invalid_range_error    the object has no such bytes
+    │   └── DiskFull              metaflow_disk_full_error        a disk of this machine is full
     ├── ResumeError               metaflow_resume_error           the origin run cannot be resumed like this
+    ├── BackendError              metaflow_backend_error          a cluster cannot be used, or refuses a job
     ├── MissingExtra              metaflow_missing_extra_error    a feature needs Python packages that are absent
     ├── SettingsError             metaflow_settings_error         a setting or configuration file is wrong
     └── InternalError             metaflow_internal_error         a bug of this package, not of the user
@@ -25,10 +29,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 __all__ = [
+    "AccessDenied",
+    "BackendError",
     "Corrupted",
+    "DiskFull",
     "InternalError",
     "InvalidFlow",
     "InvalidPathspec",
+    "InvalidRange",
     "MetaflowError",
     "MissingExtra",
     "NamespaceMismatch",
@@ -101,8 +109,24 @@ class Corrupted(StoreError):
     r_class = "metaflow_corrupted_error"
 
 
+class AccessDenied(StoreError):
+    r_class = "metaflow_access_denied_error"
+
+
+class InvalidRange(StoreError):
+    r_class = "metaflow_invalid_range_error"
+
+
+class DiskFull(StoreError):
+    r_class = "metaflow_disk_full_error"
+
+
 class ResumeError(MetaflowError):
     r_class = "metaflow_resume_error"
+
+
+class BackendError(MetaflowError):
+    r_class = "metaflow_backend_error"
 
 
 class MissingExtra(MetaflowError):

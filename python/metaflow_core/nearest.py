@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from difflib import SequenceMatcher
 
 __all__ = ["did_you_mean", "suggest"]
 
@@ -12,6 +15,8 @@ _LIKENESS_MINIMUM = 0.6
 
 def suggest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate nearest to `word`, or None when none is near. Case, `-`, `_` and `.` do not count."""
+    from difflib import SequenceMatcher  # nothing is looked for where nobody erred
+
     wanted = _plain(word)
     matcher = SequenceMatcher(None, b=wanted, autojunk=False)
     best, best_likeness = None, _LIKENESS_MINIMUM

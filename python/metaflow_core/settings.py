@@ -24,7 +24,20 @@ from typing import Any
 from .errors import SettingsError
 from .nearest import did_you_mean
 
-__all__ = ["SETTINGS", "Setting", "Settings", "child_environment", "explain", "load_settings", "require_writable"]
+__all__ = [
+    "SETTINGS",
+    "Setting",
+    "Settings",
+    "child_environment",
+    "explain",
+    "load_settings",
+    "locale_environment",
+    "machine_name",
+    "require_writable",
+    "runner_environment",
+    "set_environment",
+    "share_credentials",
+]
 
 DATASTORE_FOLDER = ".metaflow"
 LOGIN_VARIABLES = ("USER", "LOGNAME", "USERNAME")
@@ -70,6 +83,13 @@ def _flag(value: Any) -> bool:
     return words[word]
 
 
+def _words(value: Any) -> tuple[str, ...]:
+    items = re.split(r"[,\s]+", value) if isinstance(value, str) else list(value)
+    if not all(isinstance(item, str) for item in items):
+        raise ValueError
+    return tuple(item for item in items if item)
+
+
 def _suffixes(value: Any) -> tuple[str, ...]:
     items = re.split(r"[,\s]+", value) if isinstance(value, str) else list(value)
     if not all(isinstance(item, str) for item in items):
@@ -81,6 +101,20 @@ def _location(value: Any) -> str:
     """An absolute folder, or an address like s3://bucket/prefix as it is."""
     text = _text(value)
     return text.rstrip("/") if "://" in text else os.path.abspath(os.path.expanduser(text))
+
+
+def _url(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"https?://[^\s/]+(/[^\s]*)?", text):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _s3_address(value: Any) -> str:
+    text = _text(value).rstrip("/")
+    if not text.startswith("s3://"):
+        raise ValueError
+    return text
 
 
 def _isolation(value: Any) -> str:
@@ -105,6 +139,34 @@ SETTINGS: tuple[Setting, ...] = (
         ("METAFLOW_DATASTORE", "METAFLOW_DEFAULT_DATASTORE"),
     ),
     Setting("datastore_root", _location, "a folder", "where the datastore is", ("METAFLOW_DATASTORE_ROOT",)),
+    Setting(
+        "s3_endpoint_url",
+        _url,
+        "an address such as http://localhost:9000",
+        "S3 server, if it is not Amazon's",
+        ("METAFLOW_S3_ENDPOINT_URL",),
+    ),
+    Setting(
+        "s3_root",
+        _s3_address,
+        "an address such as s3://bucket/prefix",
+        "where mf_s3(run = ) keeps the files of runs",
+        ("METAFLOW_S3_ROOT", "METAFLOW_DATATOOLS_S3ROOT"),
+    ),
+    Setting(
+        "cache_folder",
+        _location,
+        "a folder",
+        "copies and work in progress of datastores elsewhere",
+        ("METAFLOW_CACHE_FOLDER",),
+    ),
+    Setting(
+        "cache_max_megabytes",
+        _size_megabytes,
+        "a size in MB",
+        "most that copies of artifacts take in the cache folder",
+        ("METAFLOW_CACHE_MAX_MEGABYTES",),
+    ),
     Setting("index", _text, "'sqlite' or an address", "database that makes runs quick to find", ("METAFLOW_INDEX",)),
     Setting(
         "metadata",
@@ -161,6 +223,91 @@ SETTINGS: tuple[Setting, ...] = (
         ("METAFLOW_PROFILE",),
     ),
     Setting("home", _location, "a folder", "where configuration files are", ("METAFLOW_HOME",)),
+    # -- clusters
+    Setting(
+        "titus_backend",
+        _word,
+        "'kubernetes', 'batch', 'slurm' or 'local'",
+        "what titus() stands for",
+        ("METAFLOW_TITUS_BACKEND",),
+    ),
+    Setting(
+        "default_container_image",
+        _text,
+        "the name of an image",
+        "image of tasks in containers",
+        ("METAFLOW_DEFAULT_CONTAINER_IMAGE",),
+    ),
+    Setting(
+        "kubeconfig",
+        _text,
+        "a file",
+        "where Kubernetes is, and who asks it; KUBECONFIG, or ~/.kube/config",
+        ("METAFLOW_KUBERNETES_KUBECONFIG",),
+    ),
+    Setting("kubernetes_context", _text, "a name", "entry of that file", ("METAFLOW_KUBERNETES_CONTEXT",)),
+    Setting(
+        "kubernetes_namespace", _text, "a name", "namespace of jobs on Kubernetes", ("METAFLOW_KUBERNETES_NAMESPACE",)
+    ),
+    Setting(
+        "kubernetes_service_account",
+        _text,
+        "a name",
+        "service account of jobs on Kubernetes",
+        ("METAFLOW_KUBERNETES_SERVICE_ACCOUNT",),
+    ),
+    Setting(
+        "kubernetes_container_image",
+        _text,
+        "the name of an image",
+        "image of jobs on Kubernetes",
+        ("METAFLOW_KUBERNETES_CONTAINER_IMAGE",),
+    ),
+    Setting(
+        "kubernetes_node_selector",
+        _text,
+        "labels as 'disk=ssd,zone=a'",
+        "labels of the nodes for jobs on Kubernetes",
+        ("METAFLOW_KUBERNETES_NODE_SELECTOR",),
+    ),
+    Setting(
+        "kubernetes_persistent_volume_claims",
+        _text,
+        "claims and where they are mounted, as 'data=/mnt/data'",
+        "volumes of jobs on Kubernetes",
+        ("METAFLOW_KUBERNETES_PERSISTENT_VOLUME_CLAIMS",),
+    ),
+    Setting(
+        "kubernetes_secrets",
+        _words,
+        "names",
+        "secrets that jobs on Kubernetes get as variables",
+        ("METAFLOW_KUBERNETES_SECRETS",),
+    ),
+    Setting(
+        "batch_job_queue", _text, "the name of a queue", "queue of jobs on AWS Batch", ("METAFLOW_BATCH_JOB_QUEUE",)
+    ),
+    Setting(
+        "batch_container_image",
+        _text,
+        "the name of an image",
+        "image of jobs on AWS Batch",
+        ("METAFLOW_BATCH_CONTAINER_IMAGE",),
+    ),
+    Setting(
+        "batch_iam_role",
+        _text,
+        "an IAM role",
+        "what jobs on AWS Batch may do",
+        ("METAFLOW_BATCH_IAM_ROLE", "METAFLOW_ECS_S3_ACCESS_IAM_ROLE"),
+    ),
+    Setting(
+        "batch_execution_role",
+        _text,
+        "an IAM role",
+        "starts jobs of AWS Batch on Fargate",
+        ("METAFLOW_BATCH_EXECUTION_ROLE", "METAFLOW_ECS_FARGATE_EXECUTION_ROLE"),
+    ),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -177,6 +324,10 @@ _CHOOSE_THE_FILE = ("home", "profile")
 class Settings:
     datastore: str
     datastore_root: str
+    s3_endpoint_url: str | None
+    s3_root: str | None
+    cache_folder: str
+    cache_max_megabytes: float
     index: str
     metadata: str
     user: str
@@ -189,12 +340,77 @@ class Settings:
     debug: bool
     profile: str | None
     home: str
+    titus_backend: str
+    default_container_image: str | None
+    kubeconfig: str
+    kubernetes_context: str | None
+    kubernetes_namespace: str
+    kubernetes_service_account: str | None
+    kubernetes_container_image: str | None
+    kubernetes_node_selector: str | None
+    kubernetes_persistent_volume_claims: str | None
+    kubernetes_secrets: tuple[str, ...]
+    batch_job_queue: str | None
+    batch_container_image: str | None
+    batch_iam_role: str | None
+    batch_execution_role: str | None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def store_folder(self) -> str:
+        """The folder of this machine for what belongs to the datastore: the datastore itself, or one in the cache."""
+        if "://" not in self.datastore_root:
+            return self.datastore_root
+        import hashlib
+
+        place = f"{self.s3_endpoint_url or ''} {self.datastore_root}"
+        return os.path.join(self.cache_folder, "stores", hashlib.sha256(place.encode()).hexdigest()[:16])
+
+    @property
     def index_path(self) -> str:
-        """The file of the SQLite index."""
-        return os.path.join(self.datastore_root, "index.db")
+        """The file of the SQLite index: in the datastore, but not on a network file system, where SQLite's locks do
+        not hold. There each machine has its own, which is made anew from the datastore whenever it is missing."""
+        if not _on_network(self.store_folder):
+            return os.path.join(self.store_folder, "index.db")
+        import hashlib
+        import tempfile
+
+        name = hashlib.sha256(self.datastore_root.encode()).hexdigest()[:16]
+        return os.path.join(tempfile.gettempdir(), f"metaflow-index-{self.user}", f"{name}.db")
+
+
+_NETWORK = (
+    "nfs",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "cifs",
+    "smb",
+    "ceph",
+    "afs",
+    "gluster",
+    "pvfs",
+    "orangefs",
+    "9p",
+    "panfs",
+)
+
+
+def _on_network(folder: str, mounts: str = "/proc/mounts") -> bool:
+    """Is the folder, or where it will be, on a file system that other machines share? Linux says; others do not."""
+    try:
+        with open(mounts, encoding="utf-8", errors="replace") as file:
+            rows = [line.split(" ") for line in file]
+    except OSError:
+        return False
+    path = os.path.realpath(folder)
+    inside = [row for row in rows if len(row) > 2 and (path + "/").startswith(_unescaped(row[1]).rstrip("/") + "/")]
+    kind = max(inside, key=lambda row: len(row[1]))[2] if inside else ""
+    return any(kind == name or kind.startswith((name, f"fuse.{name}")) for name in _NETWORK)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)
 
 
 def load_settings(
@@ -263,6 +479,16 @@ def require_writable(settings: Settings) -> None:
     )
 
 
+def set_environment(variables: Mapping[str, str]) -> None:
+    """For the rest of this process, which is that of one task."""
+    os.environ.update({name: str(value) for name, value in variables.items()})
+
+
+def machine_name() -> str | None:
+    """METAFLOW_HOST_NAME: what this machine is called, where the name that the system knows is shared with others."""
+    return os.environ.get("METAFLOW_HOST_NAME") or None
+
+
 def child_environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """A copy of this process's environment for a child process, with `changes` (None removes a variable)."""
     environment = dict(os.environ)
@@ -272,6 +498,49 @@ def child_environment(changes: Mapping[str, str | None] | None = None) -> dict[s
         else:
             environment[name] = value
     return environment
+
+
+# What a task runner does without, because the engine does it, or because it depends on the machine.
+_NOT_FOR_RUNNERS = (
+    "datastore",
+    "datastore_root",
+    "home",
+    "index",
+    "isolation",
+    "max_num_splits",
+    "max_workers",
+    "profile",
+)
+
+_OF_CLUSTERS = ("batch_", "default_container_", "kube", "titus_")
+
+
+def runner_environment(settings: Settings) -> dict[str, str]:
+    """The variables by which a task runner elsewhere finds the datastore as this process does. No secrets."""
+    variables = {}
+    for setting in SETTINGS:
+        value = getattr(settings, setting.name)
+        chosen = settings.sources.get(setting.name, "default") != "default"
+        chosen = chosen and setting.name not in _NOT_FOR_RUNNERS and not setting.name.startswith(_OF_CLUSTERS)
+        if chosen and not setting.secret and value not in (None, ""):
+            variables[setting.names[0]] = ",".join(value) if isinstance(value, tuple) else str(value)
+    return variables
+
+
+def locale_environment() -> dict[str, str]:
+    """Language and time zone of this process: with others a task sorts, prints and stores texts differently."""
+    return {
+        name: value for name, value in sorted(os.environ.items()) if name in ("LANG", "TZ") or name.startswith("LC_")
+    }
+
+
+def share_credentials(environ: Mapping[str, str]) -> None:
+    """Make the AWS_* variables of this process those of `environ`, the environment of the R session it is part of:
+    what R sets after Python has started reaches AWS's own code only so."""
+    theirs = {name: value for name, value in environ.items() if name.startswith("AWS_")}
+    for name in [name for name in os.environ if name.startswith("AWS_") and name not in theirs]:
+        del os.environ[name]
+    os.environ.update(theirs)
 
 
 # A layer maps setting name -> (value, source).
@@ -330,8 +599,11 @@ def _choose_file(environ: Mapping[str, str], layers: list[dict[str, tuple[Any, s
 
 
 def _default_home(environ: Mapping[str, str]) -> str:
-    user_folder = environ.get("HOME") or os.path.expanduser("~")
-    return os.path.join(os.path.abspath(user_folder), ".metaflowconfig")
+    return os.path.join(_user_folder(environ), ".metaflowconfig")
+
+
+def _user_folder(environ: Mapping[str, str]) -> str:
+    return os.path.abspath(environ.get("HOME") or os.path.expanduser("~"))
 
 
 def _from_file(home: str, profile: str | None) -> dict[str, tuple[Any, str]]:
@@ -419,11 +691,34 @@ def _defaults(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
             ".py",
         ),
         "package_max_megabytes": 100.0,
+        "s3_endpoint_url": None,
+        "s3_root": None,
+        "cache_folder": _cache_folder(environ),
+        "cache_max_megabytes": 10_000.0,
         "debug": False,
+        "titus_backend": "kubernetes",
+        "default_container_image": None,
+        "kubeconfig": environ.get("KUBECONFIG") or os.path.join(_user_folder(environ), ".kube", "config"),
+        "kubernetes_context": None,
+        "kubernetes_namespace": "default",
+        "kubernetes_service_account": None,
+        "kubernetes_container_image": None,
+        "kubernetes_node_selector": None,
+        "kubernetes_persistent_volume_claims": None,
+        "kubernetes_secrets": (),
+        "batch_job_queue": None,
+        "batch_container_image": None,
+        "batch_iam_role": None,
+        "batch_execution_role": None,
     }
     layer = {name: (value, "default") for name, value in defaults.items()}
     layer["user"] = _login(environ)
     return layer
+
+
+def _cache_folder(environ: Mapping[str, str]) -> str:
+    base = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".cache")
+    return os.path.join(os.path.abspath(base), "metaflow")
 
 
 def _cores() -> int:
@@ -452,6 +747,24 @@ def _complete(values: dict[str, tuple[Any, str]], cwd: str) -> None:
         raise SettingsError("nobody knows the name of the user", hint="Set METAFLOW_USER to a name.")
     values.setdefault("default_namespace", (f"user:{user}", "default"))
     values.setdefault("datastore_root", (_nearest_datastore(cwd), "default"))
+    root, source = values["datastore_root"]
+    if root.startswith("s3://") and values["datastore"][1] == "default":
+        values["datastore"] = ("s3", source)  # the address says it already
+    if values["datastore"][0] == "s3":
+        if not root.startswith("s3://"):
+            raise SettingsError(
+                f"the datastore is s3, but its root is '{root}' ({source})",
+                hint="Set METAFLOW_DATASTORE_ROOT to an address, s3://BUCKET/PREFIX.",
+                data={"name": "datastore_root"},
+            )
+        if values["s3_root"][0] is None:
+            values["s3_root"] = (f"{root}/data", "default")
+    if values["datastore"][0] == "local" and "://" in root:
+        raise SettingsError(
+            f"the datastore is local, but its root is '{root}' ({source})",
+            hint="Set METAFLOW_DATASTORE to the storage of that address, or METAFLOW_DATASTORE_ROOT to a folder.",
+            data={"name": "datastore_root"},
+        )
 
 
 def _nearest_datastore(cwd: str) -> str:

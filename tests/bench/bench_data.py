@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
+from pathlib import Path
 
 from timing import RUNS, Folder, Row, floor_numbers
 
@@ -17,6 +19,7 @@ def rows() -> list[Row]:
         *_both("2e6 strings, 1e6 distinct", "strings", RUNS, "ratio >= 0.8"),
         *_both("2 GB list of vectors", "list2gb", 2, ">= 1.2 GB/s, memory <= object + 10 %", memory=True),
         _many(),
+        *_passed_on(),
     ]
 
 
@@ -41,7 +44,9 @@ def _both(title: str, kind: str, runs: int, goal: str, memory: bool = False) -> 
         Row(f"{title}, read", reads, "GB/s", read_floor, "unserialize() from a file", goal, HOW),
     ]
     if memory:
-        found.append(Row(f"{title}, peak memory of the reading task / object", [p[1] for p in peaks], "x", [], "", "<= 1.1", HOW))
+        found.append(
+            Row(f"{title}, peak memory of the reading task / object", [p[1] for p in peaks], "x", [], "", "<= 1.1", HOW)
+        )
     return found
 
 
@@ -54,3 +59,38 @@ def _many() -> Row:
             newest = max(glob.glob(f"{folder.path}/store/flows/Many/*/start/1/0/task.json"), key=os.path.getmtime)
             seconds.append(os.path.getmtime(newest) - ready)
     return Row("1,000 small artifacts in one step, to commit", seconds, "s", [], "", "<= 0.3 s", HOW)
+
+
+def _passed_on() -> list[Row]:
+    """What the largest of fifty tasks read and wrote by system calls, all of R's own files included, and the blobs that came of them."""
+    with Folder() as folder:
+        folder.flow("pass")
+        tasks = [
+            json.loads(line)
+            for name in glob.glob(f"{folder.path}/store/flows/Pass/1/_tasks/all.jsonl")
+            for line in Path(name).read_text(encoding="utf-8").splitlines()
+        ]
+        passed = [task["usage"] for task in tasks if task["step"].startswith("pass")]
+        large = [name for name in glob.glob(f"{folder.path}/store/blobs/*/*") if os.path.getsize(name) > 1e6]
+    how = "through 50 steps that do not touch it"
+    return [
+        Row(
+            f"100 MB artifact {how}, read by one",
+            [task["read_bytes"] / 1e3 for task in passed],
+            "kB",
+            [],
+            "",
+            "nothing of it",
+            HOW,
+        ),
+        Row(
+            f"100 MB artifact {how}, written by one",
+            [task["written_bytes"] / 1e3 for task in passed],
+            "kB",
+            [],
+            "",
+            "nothing of it",
+            HOW,
+        ),
+        Row(f"100 MB artifact {how}, copies of it in the store", [len(large)], "", [], "", "1", HOW),
+    ]

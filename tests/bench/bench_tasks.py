@@ -38,7 +38,15 @@ def very_wide() -> list[Row]:
         resume = folder.run("Rscript", _flow(), "resume")[0]
         start = min(folder.flow("hello")[0] for _ in range(3))
     return [
-        Row("foreach of 10,000, per task", [1e3 * seconds / 10_000], "ms", [1e3 * t / 1000 for t in thousand], "per task of 1,000", "ratio <= 1.2", HOW),
+        Row(
+            "foreach of 10,000, per task",
+            [1e3 * seconds / 10_000],
+            "ms",
+            [1e3 * t / 1000 for t in thousand],
+            "per task of 1,000",
+            "ratio <= 1.2",
+            HOW,
+        ),
         Row("largest process of a foreach of 10,000", [memory], "MB", [], "", "<= 300 MB", HOW),
         Row("gather_inputs() over 10,000 artifacts", [gather], "s", [], "", "<= 2 s", HOW),
         Row("resume of 10,002 tasks, over start-up", [resume - start], "s", [], "", "<= 1.5 s", HOW),

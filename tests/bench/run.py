@@ -1,4 +1,6 @@
-"""make bench: measures everything beside its floor and writes RESULTS.md. ROWS=start,tasks,data chooses."""
+"""make bench: measures everything beside its floor and writes it into RESULTS.md, each group of rows when it is done.
+ROWS=start,tasks,data,s3,memory,slurm chooses groups; the others keep their figures.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,15 @@ import importlib
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from timing import RUNS, markdown  # noqa: E402
+from results import replace_groups  # noqa: E402
+from timing import markdown  # noqa: E402
 
-ALL = ("start", "tasks", "data")
+ALL = ("start", "tasks", "data", "s3", "memory", "slurm")
 
 
 def main() -> None:
@@ -25,16 +27,15 @@ def main() -> None:
     rows = []
     for name in chosen:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
-        rows += importlib.import_module(f"bench_{name}").rows()
+        found = importlib.import_module(f"bench_{name}").rows()
+        print(markdown(found), flush=True)
+        rows += found
+        # A comparison of two revisions (compare.py) keeps its figures elsewhere.
+        if not os.environ.get("BENCH_JSON"):
+            replace_groups(HERE / "RESULTS.md", {name: found}, ALL)
     if os.environ.get("BENCH_JSON"):
         listed = [{"name": row.name, "unit": row.unit, "figures": row.figures} for row in rows]
         Path(os.environ["BENCH_JSON"]).write_text(json.dumps(listed), encoding="utf-8")
-        return
-    table = markdown(rows)
-    print(table)
-    if chosen == list(ALL):
-        text = f"# Benchmarks\n\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, min / median / max of {RUNS} runs where there are several. Compare ratios, not machines.\n\n{table}\n"
-        (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,13 @@ class Folder:
         """(wall seconds, stdout) of a command."""
         began = time.perf_counter()
         done = subprocess.run(
-            words, cwd=self.path, env=self.environment(**extra), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            words,
+            cwd=self.path,
+            env=self.environment(**extra),
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         seconds = time.perf_counter() - began
         if check and done.returncode != 0:
@@ -73,7 +79,9 @@ class Folder:
 
 def floor_numbers(name: str, *words: str) -> list[list[float]]:
     """What floor.R prints: one list of numbers per round."""
-    done = subprocess.run(["Rscript", "--vanilla", str(HERE / "floor.R"), name, *words], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["Rscript", "--vanilla", str(HERE / "floor.R"), name, *words], capture_output=True, text=True, check=True
+    )
     return [[float(number) for number in line.split()] for line in done.stdout.splitlines() if line.strip()]
 
 

@@ -92,10 +92,10 @@ class RFlow:
     # -- processes
 
     def processes(self) -> dict[int, str]:
-        """{pid: command line} of every live process that comes from this flow, wherever it went."""
+        """{pid: command line} of every live process that comes from this flow, wherever it went (Linux only)."""
         wanted = f"{MARK}={self.mark}".encode()
         found = {}
-        for name in os.listdir("/proc"):
+        for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
             if name.isdigit():
                 try:
                     with open(f"/proc/{name}/environ", "rb") as file:
@@ -163,7 +163,9 @@ class RFlow:
         kept = {"task.json", "run.json", "status.json", "tags.json", "stdout.log", "stderr.log"}
         files = (path for path in (self.root / "flows").rglob("*") if path.is_file())
         return sorted(
-            str(path.relative_to(self.root)) for path in files if path.name not in kept and path.parent.name != "_tasks"
+            str(path.relative_to(self.root))
+            for path in files
+            if path.name not in kept and not {"_tasks", "_memo"} & set(path.parts)
         )
 
 

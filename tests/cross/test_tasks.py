@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
 import time
+from collections import Counter
 
 import pytest
 from rflow import wait_until
@@ -72,6 +74,94 @@ def test_a_process_that_ends_badly(one_step, body, cause, words):
     script = flow.folder / "flow.R"
     script.write_text(script.read_text().replace(body, "NULL"))
     flow.command("resume").expect(0)
+
+
+CAUSES = """
+library(metaflow)
+metaflow("CrossFlow") %>%
+  step(step = "start", foreach = "ends", min_success = 0.1, next_step = "work", r_function = function(self) {
+    self$ends <- c("well", "error", "killed", "segfault", "quit", "memory", "time")
+  }) %>%
+  step(step = "work", next_step = "after", timeout(seconds = 4),
+       retry(times = 2, minutes_between_retries = 0, on = c("oom", "crash"), memory = c(64, 128)), r_function = function(self) {
+    cat(self$input, "\n", file = "notes.log", append = TRUE)
+    if (file.exists("mend")) return()
+    switch(self$input, error = stop("on purpose"), killed = tools::pskill(Sys.getpid(), 9L), quit = quit(status = 0),
+      segfault = tools::pskill(Sys.getpid(), 11L), memory = numeric(1e14), time = repeat 1)
+  }) %>%
+  step(step = "after", next_step = "join") %>%
+  step(step = "join", join = TRUE, next_step = "end", r_function = function(self, inputs) {
+    self$causes <- vapply(failed(inputs), function(problem) problem$cause, "")
+    self$lost <- vapply(failed(inputs), function(problem) problem$input, "")
+    self$well <- length(succeeded(inputs))
+  }) %>%
+  step(step = "end", r_function = function(self) {
+    if (file.exists("mend")) stopifnot(self$well == 7L)
+    else stopifnot(
+      identical(self$causes, c("error", "crash", "crash", "quit", "oom", "timeout")),
+      identical(self$lost, c("error", "killed", "segfault", "quit", "memory", "time"))
+    )
+  }) %>%
+  run()
+"""
+
+
+@pytest.mark.parametrize("isolation", ["fork", pytest.param("fresh", marks=pytest.mark.slow)])
+def test_causes_are_told_apart_and_only_some_are_tried_again(r_flow, isolation):
+    flow = r_flow(CAUSES, METAFLOW_ISOLATION=isolation)
+    output = flow.command("run").expect(0).output
+    tries = dict.fromkeys(["well", "error", "quit", "time"], 1) | dict.fromkeys(["killed", "segfault", "memory"], 3)
+    assert Counter(note.strip() for note in flow.notes()) == tries
+    assert output.count("with 64 MB of memory") == output.count("with 128 MB of memory") == 3
+    assert "completed" in output
+    assert "without 6 tasks that failed" in output
+    # The index and the client's tables say the same as the records.
+    seen = Counter(row["cause"] for row in flow.store().index.tasks("CrossFlow", "1") if row["cause"])
+    assert seen == {"error": 1, "crash": 2, "quit": 1, "oom": 1, "timeout": 1}
+    (flow.folder / "mend").touch()
+    flow.command("resume").expect(0)
+    assert flow.status("2")["tasks"] == {"done": 17, "failed": 0, "cloned": 3}
+    flow.wait_gone()
+
+
+@pytest.fixture
+def small_cgroup():
+    """A folder of the kernel whose processes get 150 MB of memory together (cgroup version 1 or 2)."""
+    for base, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        folder = f"{base}/metaflow-test-{os.getpid()}"
+        try:
+            os.mkdir(folder)
+            with open(f"{folder}/{limit}", "r+") as file:
+                file.write(str(150 * 1024 * 1024))
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+            continue
+        yield folder
+        os.rmdir(folder)
+        return
+    pytest.skip("limits of memory cannot be set here (that needs root and cgroups)")
+
+
+def test_a_process_that_the_kernel_kills_for_memory_is_told_from_a_crash(r_flow, small_cgroup):
+    flow = r_flow(
+        """
+    library(metaflow)
+    metaflow("CrossFlow") %>%
+      step(step = "start", next_step = "end", retry(times = 1, minutes_between_retries = 0, on = "oom"),
+           r_function = function(self) {
+        if (current("retry_count") > 0) return(NULL)
+        writeLines(as.character(Sys.getpid()), "GROUP/cgroup.procs")
+        self$x <- raw(1e9) | as.raw(1)
+      }) %>%
+      step(step = "end") %>%
+      run()
+    """.replace("GROUP", small_cgroup)
+    )
+    output = flow.command("run").expect(0).output
+    error = flow.attempts("1")[1]["error"]
+    assert (error["cause"], error["classes"]) == ("oom", ["metaflow_oom_error"])
+    assert "ran out of memory" in output
 
 
 @pytest.mark.parametrize("isolation", ["fork", "fresh"])
@@ -270,11 +360,24 @@ def test_a_recursion_without_end_is_ended(r_flow):
     assert "'turn'" in ended.output
 
 
-def test_a_case_that_is_not_there_fails_the_run_and_names_those_that_are(r_flow):
-    flow = r_flow(RECURSION.replace('else "done"', 'else "dnoe"').replace("LIMIT", "2L"))
+def test_a_recursion_that_reached_its_limit_is_resumed_with_a_higher_one(r_flow):
+    script = RECURSION.replace("LIMIT", "6L")
+    flow = r_flow(script.replace('condition = "state"', 'condition = "state", max_iterations = 4'))
+    assert "max_iterations = 8" in flow.command("run").expect(1).output
+    (flow.folder / "flow.R").write_text(script)
+    flow.command("resume").expect(0)
+    assert flow.status("2")["tasks"] == {"done": 10, "failed": 0, "cloned": 5}
+
+
+def test_a_case_that_is_not_there_fails_its_step_which_resume_runs_again(r_flow):
+    script = RECURSION.replace("LIMIT", "4L")
+    flow = r_flow(script.replace('else "done"', 'else "dnoe"'))
     ended = flow.command("run").expect(1)
-    assert "'dnoe'" in ended.output
+    assert '"dnoe"' in ended.output
     assert "'again', 'done'" in ended.output
+    (flow.folder / "flow.R").write_text(script)
+    flow.command("resume").expect(0)
+    assert flow.status("2")["tasks"] == {"done": 8, "failed": 0, "cloned": 4}
 
 
 # -- several at a time

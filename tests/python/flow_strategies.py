@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 class _Builder:
     """Grows a valid flow from blocks in a row, each being a step, a split with its join, a foreach or a switch."""
 
-    def __init__(self, draw) -> None:
+    def __init__(self, draw, min_success=None) -> None:
         self._draw = draw
+        self._min_success = min_success
         self.steps: list[dict] = []
         self._count = 0
 
@@ -39,7 +40,7 @@ class _Builder:
 
     def foreach(self, first: str, then: str, depth: int) -> None:
         body, join = self.name(), self.name()
-        self.steps.append(step(first, body, foreach="xs"))
+        self.steps.append(step(first, body, foreach="xs", **self.spared()))
         self.blocks(body, join, depth)
         self.after_join(join, then)
 
@@ -57,13 +58,17 @@ class _Builder:
     def recursion(self, first: str, then: str, depth: int) -> None:
         self.steps.append(step(first, {"again": first, "done": then}))
 
+    def spared(self) -> dict:
+        return {} if self._min_success is None else {"min_success": self._draw(self._min_success)}
+
     def after_join(self, join: str, then: str) -> None:
         self.steps.append(step(join, then, join=True))
 
 
 @st.composite
-def valid_flows(draw, depth=3):
-    builder = _Builder(draw)
+def valid_flows(draw, depth=3, min_success=None):
+    """`min_success`: a strategy for that of each foreach; without one every split must succeed."""
+    builder = _Builder(draw, min_success)
     builder.blocks("start", "end", depth)
     builder.steps.append(step("end"))
     steps = builder.steps if draw(st.booleans()) else draw(st.permutations(builder.steps))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from metaflow_core.contracts.backend import BackendCapabilities, Report
+from metaflow_core.contracts.backend import BackendCapabilities, Report, Submission
+from metaflow_core.contracts.decorator import StepPolicy
 from metaflow_core.engine.loop import RunLoop
 from metaflow_core.engine.start import begin_run
 from metaflow_core.settings import load_settings
@@ -44,7 +45,20 @@ class ScriptedBackend:
     def free_slots(self) -> int:
         return self.slots - len(self.running)
 
-    def submit(self, key: str, order: Mapping[str, Any]) -> None:
+    def capabilities_for(self, policy: StepPolicy) -> BackendCapabilities:
+        return self.capabilities
+
+    def submit(self, tasks: Sequence[Submission]) -> None:
+        for task in tasks:
+            self._submit(task.key, task.order)
+
+    def find(self, paths: Sequence[str]) -> set[str]:
+        return set()
+
+    def logs(self, key: str) -> str:
+        return ""
+
+    def _submit(self, key: str, order: Mapping[str, Any]) -> None:
         assert self.free_slots() > 0
         assert not self.closed
         json.dumps(order)
@@ -70,8 +84,8 @@ class ScriptedBackend:
             return [Report("ended", key)]
         return []
 
-    def cancel(self, key: str) -> None:
-        self.cancelled.append(key)
+    def cancel(self, keys: Iterable[str]) -> None:
+        self.cancelled.extend(keys)
 
     def close(self) -> None:
         self.closed = True
@@ -116,8 +130,14 @@ def succeed(order: Mapping[str, Any], count: int = 2, choice: str | None = None,
         if elements:
             result["files"]["splits"] = b"".join(elements)
     if "condition" in order:
-        result["condition"] = choice
+        result["condition"] = choice or chosen(order)
     return result
+
+
+def chosen(order: Mapping[str, Any]) -> str:
+    """The case of a switch when nobody says another one: shapes.json tells how, and tests/cross/flow.R does the same."""
+    number = int(order["position"].partition("#")[2] or 0) + (order["frames"][-1]["index"] if order["frames"] else 0)
+    return order["cases"][min(number, len(order["cases"]) - 1)]
 
 
 def fail(order: Mapping[str, Any], message: str = "boom") -> dict[str, Any]:

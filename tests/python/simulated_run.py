@@ -79,7 +79,10 @@ class World:
 def visible(task) -> list:
     """Everything a task can read, as plain data: its inputs in order, and the values of the foreaches around it."""
     inputs = [
-        sorted((name, record["digest"]) for name, record in parent.table.flat().items()) for parent in task.parents
+        "failed"
+        if parent.failure
+        else sorted((name, record["digest"]) for name, record in parent.table.flat().items())
+        for parent in task.parents
     ]
     values = [(frame.index, frame.count, frame.value["blob"], frame.value["offset"]) for frame in task.stack]
     return [[parent.step for parent in task.parents], inputs, values]
@@ -88,7 +91,7 @@ def visible(task) -> list:
 def agreeing(parents, assigned) -> dict:
     """What merge_artifacts() takes over: names whose values do not conflict."""
     found: dict = {}
-    for parent in parents:
+    for parent in (parent for parent in parents if not parent.failure):
         for name, record in parent.table.flat().items():
             found.setdefault(name, {})[record["digest"]] = record
     return {n: next(iter(r.values())) for n, r in found.items() if len(r) == 1 and n not in assigned}
@@ -151,9 +154,13 @@ class SimulatedRun:
 
     def as_origin(self, plan, redo=None) -> OriginRun:
         """What a resumed run of `plan` sees of this one."""
-        runs = SimpleNamespace(list_steps=lambda flow, run: [], read_run=lambda flow, run: {"spec": self.spec()})
+        batches = SimpleNamespace(is_complete=lambda flow, run: True)
+        runs = SimpleNamespace(batches=batches, read_run=lambda flow, run: {"spec": self.spec()})
         tasks = SimpleNamespace(read_tasks=lambda flow, run: list(self.records))
-        return OriginRun(SimpleNamespace(storage=None, runs=runs, tasks=tasks), plan, self.number, redo)
+        jobs = SimpleNamespace(names=lambda flow, run: [])
+        work = SimpleNamespace(apart=False, attempts=lambda *run: [], discard_run=lambda *run: None)
+        store = SimpleNamespace(storage=None, runs=runs, tasks=tasks, jobs=jobs, work=work)
+        return OriginRun(store, plan, self.number, redo)
 
     def spec(self) -> dict:
         """The flow as run.json has it, as far as a resume looks at it."""
@@ -204,7 +211,8 @@ class SimulatedRun:
     def _find_origin(self, task):
         assert task.position not in self.created, f"{task.position} twice"
         self.created[task.position] = task
-        assert all(parent.position in self.done for parent in task.parents), f"{task} before its parents were done"
+        assert all(p.position in self.done or p.failure for p in task.parents), f"{task} before its parents were done"
+        assert not self._inside_lost(task), f"{task} in a split that had failed"
         return self._origin.find(task) if self._origin else None
 
     def _clone(self) -> None:
@@ -216,8 +224,22 @@ class SimulatedRun:
         record = clone_record(FLOW, self.number, task, outcome.extra, 0.0)
         self._succeed(task, outcome, record)
 
+    def _inside_lost(self, task) -> bool:
+        """Is the task in a split which the join of its foreach has as a failure?"""
+        for failed in self.scheduler.given_up:
+            # The split that was lost is the innermost one around both whose foreach can spare one.
+            for depth in range(len(failed.stack), 0, -1):
+                frame = failed.stack[depth - 1]
+                group = self.scheduler._lost.get((frame.step, tuple(f.index for f in failed.stack[: depth - 1])), ())
+                if frame.index in group:
+                    mine = [(f.step, f.index) for f in task.stack[:depth]]
+                    if mine == [(f.step, f.index) for f in failed.stack[:depth]]:
+                        return True
+        return False
+
     def _launch(self, task) -> None:
         assert not self.failed_finally, f"{task} was launched after a failure"
+        assert not self._inside_lost(task), f"{task} was launched in a split that had failed"
         assert not task.cloned
         assert (task.position, task.attempt) not in self.launched, f"{task} was launched twice"
         assert task.attempt == sum(place == task.position for place, _ in self.launched)
@@ -229,9 +251,13 @@ class SimulatedRun:
         if not step.join:
             assert len(task.parents) == (0 if task.position == "start" else 1)
         elif self.plan.is_foreach(step.closes):
-            assert [parent.stack[-1].index for parent in task.parents] == list(range(len(task.parents)))
-            assert all(parent.stack[:-1] == task.stack for parent in task.parents)
-            assert all(parent.stack[-1].count == len(task.parents) for parent in task.parents)
+            depth = len(task.stack)
+            assert [parent.stack[depth].index for parent in task.parents] == list(range(len(task.parents)))
+            assert all(parent.stack[:depth] == task.stack for parent in task.parents)
+            assert all(parent.stack[depth].count == len(task.parents) for parent in task.parents)
+            assert all(len(parent.stack) == depth + 1 or parent.failure for parent in task.parents)
+            failed = sum(parent.failure is not None for parent in task.parents)
+            assert failed <= len(task.parents) * (1 - self.plan.steps[step.closes].min_success) + 1e-9
         else:
             known = self.plan.in_steps[task.step]
             order = [known.index(parent.step) for parent in task.parents]
@@ -247,8 +273,9 @@ class SimulatedRun:
             )
         elif self.adversary.fails(task):
             again = self.scheduler.failed(task, Failure("crash", {"cause": "crash"}), self.now)
-            assert again == (task.position not in {t.position for t, _ in self.scheduler.failed_tasks})
-            self.failed_finally = self.failed_finally or not again
+            stops = task.position in {t.position for t, _ in self.scheduler.failed_tasks}
+            assert [again, stops, task.failure is not None].count(True) == 1
+            self.failed_finally = self.failed_finally or stops
         else:
             self._succeed_with(task, self.world.result(self.plan, task))
 
@@ -275,7 +302,9 @@ class SimulatedRun:
             return
         assert not scheduler.running
         if scheduler.status == "completed":
-            assert set(self.done) == set(self.created)
+            missing = [task for place, task in self.created.items() if place not in self.done]
+            assert all(task.failure or self._inside_lost(task) for task in missing)
+            assert scheduler.done + scheduler.failed_count <= len(self.created)
             assert scheduler.waiting() == 0
             assert scheduler.end_task is self.done["end"]
             assert not scheduler.failed_tasks

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from metaflow_core.backends.local import LocalBackend
+from metaflow_core.contracts.backend import Submission
+from metaflow_core.contracts.decorator import StepPolicy
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="the fake worker uses fork and signals")
+pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes in /proc")
 
 WORKER = str(Path(__file__).resolve().parent / "fake_worker.py")
 
@@ -53,7 +55,7 @@ def backend():
 
 
 def submit(backend, key, do="end", **order):
-    backend.submit(key, {"task": key, "do": do, **order})
+    backend.submit([Submission(key, f"F/1/s/{key}/0", {"task": key, "do": do, **order}, StepPolicy())])
 
 
 def reports(backend, count, seconds=20):
@@ -258,7 +260,7 @@ def test_cancel_kills_the_task_with_all_that_it_started(backend):
     submit(backend, "2", "sleep")
     wait_running(backend, "1", "2")
     wait_until(lambda: len(numbers("pid-")) == 2)
-    backend.cancel("1")
+    backend.cancel(["1"])
     assert finish(backend, 1)["1"].finished is False
     wait_until(lambda: not any(alive(pid) for pid in [*pids_of("1"), *numbers("pid-")]))
     assert alive(pids_of("2")[0])
@@ -270,7 +272,7 @@ def test_a_task_that_waits_for_its_worker_can_be_cancelled(backend):
     """A limit of one second can be over before R has started: the task must still be reported as ended."""
     backend = backend(slots=1, slowly=0.5)
     submit(backend, "1")
-    backend.cancel("1")
+    backend.cancel(["1"])
     report = finish(backend, 1)["1"]
     assert (report.kind, report.finished) == ("ended", False)
     assert backend.free_slots() == 1
@@ -283,11 +285,11 @@ def test_cancelling_twice_or_after_the_end_is_fine(backend):
     backend = backend()
     submit(backend, "1", "sleep")
     wait_running(backend, "1")
-    backend.cancel("1")
-    backend.cancel("1")
+    backend.cancel(["1"])
+    backend.cancel(["1"])
     finish(backend, 1)
-    backend.cancel("1")
-    backend.cancel("never heard of")
+    backend.cancel(["1"])
+    backend.cancel(["never heard of"])
     assert backend.poll(0.1) == []
     submit(backend, "2")
     assert finish(backend, 1)["2"].finished is True
@@ -298,7 +300,7 @@ def test_a_daemon_that_holds_the_pipe_does_not_hold_up_the_report(backend):
     submit(backend, "1", "daemon")
     wait_running(backend, "1")
     wait_until(lambda: numbers("daemon-"))
-    backend.cancel("1")
+    backend.cancel(["1"])
     assert finish(backend, 1, seconds=5)["1"].finished is False
     submit(backend, "2")
     assert finish(backend, 1)["2"].finished is True
@@ -310,7 +312,7 @@ def test_cancel_kills_daemons_too(backend):
     submit(backend, "1", "shell daemon")
     wait_running(backend, "1")
     wait_until(lambda: numbers("pid-"))
-    backend.cancel("1")
+    backend.cancel(["1"])
     wait_until(lambda: not any(alive(pid) for pid in numbers("pid-")))
 
 
@@ -366,7 +368,7 @@ def test_no_zombie_is_left(backend):
     made = backend(slots=1)
     submit(made, "1", "sleep")
     wait_running(made, "1")
-    made.cancel("1")
+    made.cancel(["1"])
     finish(made, 1)
     made.close()
     with pytest.raises(ChildProcessError):

@@ -79,13 +79,20 @@ def test_lines_of_one_attempt(root, store):
     assert (first["line"], first["stream"], first["attempt"]) == (["first"], ["stdout"], [0])
 
 
-def test_peak_memory_of_a_step_is_that_of_its_largest_task(root, store):
+def test_summary_has_a_row_for_each_step_with_what_it_used(root, store):
     made = RunMaker(store)
     made.task("start", usage={"max_rss_bytes": 10})
     made.task("start", usage={"max_rss_bytes": 30})
     made.task("start", usage=None)
     steps = ask("summary", view=look(root), pathspec="F/1")
-    assert [step["max_rss_bytes"] for step in steps] == [30, None, None, None, None]
+    assert [step["usage"] and step["usage"]["memory_max_bytes"] for step in steps] == [30, None, None, None, None]
+
+
+def test_bars_cross_as_columns(root, store):
+    RunMaker(store).task("start", started_at=1.0, finished_at=3.5)
+    bars = ask("bars", view=look(root), pathspec="F/1")
+    assert (bars["step"], bars["status"]) == (["start"], ["done"])
+    assert (bars["started_at"], bars["finished_at"]) == ([1.0], [3.5])
 
 
 def test_tasks_that_were_taken_over_do_not_lengthen_a_step(root, store):

@@ -5,9 +5,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from metaflow_core.bridge.texts import METHODS
 from metaflow_core.client import Session
 from metaflow_core.errors import Corrupted, NotFound, StoreError
 from metaflow_core.settings import load_settings
+from metaflow_core.store.blobs import digest_of
 from metaflow_core.store.package import extract_package, pack_files, read_package_file
 from suites.made_runs import RunMaker
 
@@ -59,6 +61,19 @@ def test_files_of_a_run(packed):
     assert packed.code_files("F/1") == [{"name": name, "size_bytes": len(FILES[name])} for name in sorted(FILES)]
     assert packed.code_file("F/1", "flow.R") == {"name": "flow.R", "text": "library(metaflow)\n", "base64": None}
     assert packed.code_file("F/1", "data/x.bin") == {"name": "data/x.bin", "text": None, "base64": "AP8="}
+
+
+def test_what_differs_between_two_packages_is_known_by_digests(packed, session):
+    assert packed.code_digests("F/1") == {name: digest_of(data) for name, data in FILES.items()}
+    RunMaker(session.store, run="2", package=None)
+    assert session.code_digests("F/2") == {}
+
+
+def test_texts_side_by_side():
+    assert METHODS["unified"](["a", "b"], ["a", "c"], "old", "new") == [
+        "--- old", "+++ new", "@@ -1,2 +1,2 @@", " a", "-b", "+c",
+    ]
+    assert METHODS["unified"](["a"], ["a"], "old", "new") == []
 
 
 def test_a_file_that_is_not_in_the_package(packed):

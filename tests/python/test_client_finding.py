@@ -67,10 +67,10 @@ def test_a_task_that_does_not_exist(session):
 def test_an_attempt_that_does_not_exist(session):
     made = RunMaker(session.store)
     made.task("a", task="1")
-    assert "there is 0" in refusal(NotFound, session.task, "F/1/a/1", 4).message
+    assert "its only attempt is 0" in refusal(NotFound, session.task, "F/1/a/1", 4).message
     made.task("a", task="1", attempt=1)
     for call in (session.task, session.artifacts, lambda p, a: session.log(p, "stdout", a)):
-        assert "attempt 4 of F/1/a/1 does not exist; there are 0, 1" in refusal(NotFound, call, "F/1/a/1", 4).message
+        assert "attempt 4 of F/1/a/1 does not exist; its attempts are 0, 1" in refusal(NotFound, call, "F/1/a/1", 4).message
 
 
 def test_an_artifact_that_does_not_exist(session):

@@ -404,3 +404,8 @@ def test_the_log_of_the_attempt_that_runs_now(session):
 
 def test_the_spec_used_here_is_the_branch_flow():
     assert [step["name"] for step in BRANCH] == ["start", "a", "b", "join", "end"]
+
+
+def test_the_log_of_a_run_one_of_whose_tasks_is_just_beginning(session, branch, tmp_path):
+    (tmp_path / "root" / "flows" / "F" / "1" / "start" / "99").mkdir(parents=True)
+    assert "99" not in {line["task"] for line in session.loglines("F/1")}

@@ -30,6 +30,7 @@ def complaints(name, **args):
 def test_which_decorators_there_are():
     assert NAMES == [
         "batch",
+        "cache",
         "catch",
         "environment_variables",
         "kubernetes",
@@ -93,6 +94,32 @@ class TestRetry:
         found = policy(("retry", {}))
         assert (found.max_attempts, found.delays_seconds) == (4, (120.0, 120.0, 120.0))
 
+    def test_decorators_of_the_users_have_no_policy(self):
+        from metaflow_core.decorators.policy import effective
+        from metaflow_core.graph.decorator import DecoratorSpec
+
+        # Even one with the name of ours, in a flow that an extension's decorator was made for.
+        assert effective([DecoratorSpec("retry", {"times": 9}, user=True)]).max_attempts == 1
+
+    def test_retry_for_some_causes_with_more_memory(self):
+        found = policy(
+            ("retry", {"times": 3, "on": ["oom", "crash"], "memory": [8000, 16000]}), ("resources", {"memory": 4000})
+        )
+        assert [found.retries(cause) for cause in ("oom", "crash", "error", "timeout")] == [True, True, False, False]
+        assert [found.for_attempt(attempt).memory_mb for attempt in range(4)] == [4000, 8000, 16000, 16000]
+        assert policy(("retry", {"on": "oom"})).retry_on == ("oom",)
+
+    def test_retry_for_all_causes_with_the_same_memory(self):
+        found = policy(("retry", {}), ("resources", {"memory": 4000}))
+        assert found.retries("error")
+        assert found.for_attempt(2) is found
+
+    def test_a_retry_never_has_less_memory(self):
+        assert policy(("retry", {"memory": 10}), ("resources", {"memory": 4000})).for_attempt(1).memory_mb == 4000
+
+    def test_a_cause_that_nobody_knows(self):
+        assert "one of 'error', 'timeout', 'oom'" in complaints("retry", on=["oom", "magic"])[0]
+
     def test_no_retry(self):
         assert policy(("retry", {"times": 0})).delays_seconds == ()
 
@@ -147,7 +174,7 @@ class TestTimeout:
 class TestResources:
     def test_nothing_asked_for(self):
         assert policy() == StepPolicy(cpu=0.0, memory_mb=0.0, gpu=0.0)
-        assert policy(("batch", {"image": "r"})) == StepPolicy()
+        assert policy(("batch", {"image": "r"})) == StepPolicy(backend="aws_batch", backend_args={"image": "r"})
 
     @pytest.mark.parametrize("name", ["resources", *CLUSTERS])
     def test_every_compute_decorator_reads_the_same(self, name):

@@ -1,6 +1,7 @@
 import itertools
 import json
 import os
+import re
 
 import pytest
 from flows import SHAPES, decorator, flow, of_shape, shape, step
@@ -55,7 +56,7 @@ def test_every_shape_runs_and_everything_is_in_the_store(engine, entry, slots):
             "task.json"
         ]
     artifacts = engine.artifacts("1")
-    assert all(f"of_{place.partition('[')[0]}" in found for place, found in artifacts.items())
+    assert all("of_" + re.split(r"[#\[]", place)[0] in found for place, found in artifacts.items())
 
 
 @pytest.mark.parametrize("entry", SHAPES, ids=lambda entry: entry["name"])
@@ -220,9 +221,10 @@ def test_a_result_that_came_just_before_the_limit_counts(engine):
     loop, backend = engine.begin(behave)
     cancel = backend.cancel
 
-    def cancel_after_the_end(key):
-        leave(backend.running[key], succeed(backend.running[key]))
-        cancel(key)
+    def cancel_after_the_end(keys):
+        for key in keys:
+            leave(backend.running[key], succeed(backend.running[key]))
+        cancel(keys)
 
     backend.cancel = cancel_after_the_end
     assert engine.finish(loop).status == "completed"
@@ -468,6 +470,27 @@ def test_resume_after_a_failure_in_each_task(tmp_path, entry):
         assert {text.partition(" ")[0] for text in backend.submitted} == set(expected) - set(done)
         for position, record in engine.records("2").items():
             assert (record["origin"] is not None) == (position in done)
+
+
+@pytest.mark.parametrize("entry", SHAPES, ids=lambda entry: entry["name"])
+def test_each_task_is_run_again_by_itself(tmp_path, entry):
+    """It has what it had, and so leaves what it left; what it came from is taken over, nothing else is there."""
+    engine = Engine(made(tmp_path), of_shape(entry).to_dict())
+    engine.run()
+    records, artifacts = engine.records("1"), engine.artifacts("1")
+    for number, (position, record) in enumerate(records.items(), start=2):
+        place = f"{record['step']}/{record['task']}"
+        loop, backend = engine.begin(succeed, resume={"run": "1", "task": place})
+        assert engine.finish(loop).status == "completed", position
+        assert [text.partition(" ")[0] for text in backend.submitted] == [position]
+        assert engine.artifacts(str(number))[position] == artifacts[position]
+        again = engine.records(str(number))
+        assert {one for one, found in again.items() if not found["origin"]} == {position}
+
+
+def made(path):
+    path.mkdir(exist_ok=True)
+    return path / "store"
 
 
 def test_a_resumed_run_is_complete_in_itself_and_names_its_origin(engine):

@@ -203,3 +203,9 @@ def test_environment_variables_are_told():
 )
 def test_a_reference_says_where_bytes_are_and_what_they_are(artifact, text):
     assert reference(artifact) == text
+
+
+def test_what_is_tried_again_is_not_caught_yet():
+    policy = StepPolicy(max_attempts=2, catches=True, retry_on=("oom",))
+    assert order(policy)["catch"]["unless"] == ["oom"]
+    assert "unless" not in order(policy, attempt=1)["catch"]

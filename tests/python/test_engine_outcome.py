@@ -111,7 +111,7 @@ def test_a_failed_task_keeps_its_condition(folder):
 
 @pytest.mark.parametrize("artifacts", [None, {}, []])
 def test_a_task_that_leaves_nothing(folder, artifacts):
-    assert folder.store({"artifacts": artifacts}) == {"artifacts": {}, "splits": None, "condition": None}
+    assert folder.store({"artifacts": artifacts}) == {"artifacts": {}, "splits": None, "condition": None, "dump": None}
 
 
 # -- splits
@@ -216,3 +216,18 @@ def test_no_result_yet(folder):
 def test_a_result(folder):
     folder.write("result.json", '{"ok": true, "word": "größer"}'.encode())
     assert read_result(folder.path) == {"ok": True, "word": "größer"}
+
+
+def test_an_included_file_is_kept_as_it_is_and_its_reference_says_so(tmp_path):
+    from metaflow_core.engine.commit import reference
+    from metaflow_core.storages.memory import MemoryStorage
+    from metaflow_core.store.blobs import BlobStore, digest_of
+
+    blobs = BlobStore(MemoryStorage())
+    (tmp_path / "included-1").write_bytes(b"a,b\n1,2\n")
+    item = {"file": "included-1", "offset": 0, "size": 8, "encoding": "file-text", "class": ["character"], "length": 1}
+    record = store_staged(blobs, str(tmp_path), {"artifacts": {"data": item}})["artifacts"]["data"]
+    digest = digest_of(b"a,b\n1,2\n")
+    assert (record["digest"], record["encoding"], "blob" in record) == (digest, "file-text", False)
+    assert reference(record) == f"{digest} -1 8 {digest}"
+    assert reference({**record, "encoding": "file-bytes"}) == f"{digest} -2 8 {digest}"

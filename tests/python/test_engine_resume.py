@@ -192,3 +192,9 @@ def test_a_foreach_over_something_else_is_run_again():
 def test_a_step_that_became_a_switch_is_run_again():
     after = flow(step("start", "a"), step("a", {"yes": "b"}), step("b", "end"), step("end"))
     assert "a" in changed(LINE, after).ran()
+
+
+def test_a_switch_whose_case_was_renamed_is_run_again():
+    before = flow(step("start", {"yes": "a"}), step("a", "end"), step("end"))
+    after = flow(step("start", {"sure": "a"}), step("a", "end"), step("end"))
+    assert "start" in changed(before, after).ran()

@@ -227,6 +227,29 @@ def test_a_task_is_tried_as_often_as_its_policy_says(attempts, failures):
     assert scheduler.status == ("running" if failures < attempts else "failed")
 
 
+@pytest.mark.parametrize(("cause", "again"), [("oom", True), ("crash", True), ("error", False), ("timeout", False)])
+def test_only_causes_that_are_worth_it_are_tried_again(cause, again):
+    scheduler = started(LINE, start=StepPolicy(max_attempts=2, retry_on=("oom", "crash")))
+    assert scheduler.failed(launch(scheduler), Failure(cause), 0.0) is again
+    assert scheduler.status == ("running" if again else "failed")
+
+
+def test_a_cause_that_is_not_tried_again_is_caught_at_once():
+    scheduler = started(LINE, start=StepPolicy(max_attempts=3, retry_on=("oom",), catches=True))
+    assert scheduler.failed(launch(scheduler), Failure("crash", {"cause": "crash"}), 0.0) is True
+    assert launch(scheduler).fallback == {"cause": "crash"}
+
+
+def test_a_retry_asks_for_the_memory_of_its_attempt():
+    scheduler = started(LINE, start=StepPolicy(max_attempts=3, memory_mb=10, retry_memory_mb=(20, 40)))
+    asked = []
+    for _ in range(3):
+        task = scheduler.next_ready(0.0, lambda policy: asked.append(policy.memory_mb) or True)
+        assert scheduler.policy_of(task).memory_mb == asked[-1]
+        scheduler.failed(task, Failure("oom"), 0.0)
+    assert asked == [10, 20, 40]
+
+
 def test_a_retry_waits_for_its_moment_and_others_run_meanwhile():
     scheduler = started(BRANCH, a=StepPolicy(max_attempts=4, delays_seconds=(60.0, 120.0)))
     scheduler.succeeded(launch(scheduler), Outcome())
@@ -315,6 +338,108 @@ def test_an_interrupt_that_comes_too_late_changes_nothing():
     scheduler.succeeded(launch(scheduler), Outcome())
     scheduler.interrupt()
     assert scheduler.status == "completed"
+
+
+# -- splits without which a run goes on
+
+
+def spared(min_success, *body):
+    """start -> foreach over body -> join -> end"""
+    body = body or (step("a", "join"),)
+    first = flow(
+        step("start", body[0]["name"], foreach="xs", min_success=min_success),
+        *body,
+        step("join", "end", join=True),
+        step("end"),
+    )
+    scheduler = Scheduler(plan_of(first))
+    scheduler.start()
+    return scheduler
+
+
+def test_a_split_that_failed_is_an_input_of_the_join_in_its_place():
+    scheduler = spared(0.5)
+    scheduler.succeeded(launch(scheduler), Outcome({}, Splits(4)))
+    a, b, c, d = launch_all(scheduler)
+    failure = Failure("oom", {"cause": "oom"})
+    assert scheduler.failed(c, failure, 0.0) is False
+    assert (scheduler.status, c.failure, scheduler.failed_tasks) == ("running", failure, [])
+    for task in (d, a, b):
+        scheduler.succeeded(task, Outcome({"x": {"digest": task.position}}))
+    join = launch(scheduler)
+    assert (join.step, join.parents) == ("join", (a, b, c, d))
+    scheduler.succeeded(join, Outcome())
+    scheduler.succeeded(launch(scheduler), Outcome())
+    assert (scheduler.status, scheduler.done, scheduler.failed_count) == ("completed", 6, 1)
+
+
+@pytest.mark.parametrize(("min_success", "count", "spare"), [(0.95, 100, 5), (0.95, 19, 0), (0.9, 10, 1), (0, 3, 3), (1, 50, 0), (2 / 3, 3, 1)])
+def test_a_run_fails_as_soon_as_too_few_splits_can_succeed(min_success, count, spare):
+    scheduler = spared(min_success)
+    scheduler.succeeded(launch(scheduler), Outcome({}, Splits(count)))
+    for failed in range(count):
+        task = launch(scheduler)
+        if task is None or task.step == "join":
+            break
+        scheduler.failed(task, Failure("error"), 0.0)
+        assert scheduler.status == ("running" if failed < spare else "failed")
+    assert len(scheduler.given_up) == spare
+    assert (scheduler.status == "running") == (spare == count)
+
+
+def test_nothing_of_a_split_that_failed_is_launched_any_more():
+    scheduler = spared(0, step("a", ["b", "c"]), step("b", "bc"), step("c", "bc"), step("bc", "join", join=True))
+    scheduler.succeeded(launch(scheduler), Outcome({}, Splits(2)))
+    for task in launch_all(scheduler):
+        scheduler.succeeded(task, Outcome())
+    b0, b1 = launch(scheduler), launch(scheduler)
+    assert (b0.position, b1.position) == ("b[0]", "b[1]")
+    scheduler.failed(b0, Failure("crash"), 0.0)
+    c1 = launch(scheduler)
+    assert (c1.position, launch(scheduler)) == ("c[1]", None)
+    scheduler.succeeded(b1, Outcome())
+    scheduler.succeeded(c1, Outcome())
+    scheduler.succeeded(launch(scheduler), Outcome())
+    join = launch(scheduler)
+    assert [parent.position for parent in join.parents] == ["b[0]", "bc[1]"]
+
+
+def test_what_still_runs_of_a_split_that_failed_ends_without_consequences():
+    scheduler = spared(0, step("a", ["b", "c"]), step("b", "bc"), step("c", "bc"), step("bc", "join", join=True))
+    scheduler.succeeded(launch(scheduler), Outcome({}, Splits(1)))
+    scheduler.succeeded(launch(scheduler), Outcome())
+    b, c = launch_all(scheduler)
+    scheduler.failed(b, Failure("crash"), 0.0)
+    join = launch(scheduler)
+    assert join.parents == (b,)
+    assert scheduler.failed(c, Failure("crash"), 0.0) is False
+    assert (scheduler.status, c.failure) == ("running", Failure("crash"))
+
+
+def test_a_foreach_that_can_spare_no_more_fails_the_split_around_it():
+    inner = step("a", "b", foreach="ys"), step("b", "inner"), step("inner", "join", join=True)
+    scheduler = spared(0.5, *inner)
+    scheduler.succeeded(launch(scheduler), Outcome({}, Splits(2)))
+    for task in launch_all(scheduler):
+        scheduler.succeeded(task, Outcome({}, Splits(2)))
+    b00 = launch(scheduler)
+    scheduler.failed(b00, Failure("error"), 0.0)
+    rest = launch_all(scheduler)
+    assert [task.position for task in rest] == ["b[1][0]", "b[1][1]"]
+    for task in rest:
+        scheduler.succeeded(task, Outcome())
+    scheduler.succeeded(launch(scheduler), Outcome())
+    assert [parent.position for parent in launch(scheduler).parents] == ["b[0][0]", "inner[1]"]
+
+
+def test_a_task_is_tried_again_and_caught_before_its_split_is_given_up():
+    spec = flow(step("start", "a", foreach="xs", on_error="continue"), step("a", "join"), step("join", "end", join=True), step("end"))
+    scheduler = started(spec, a=StepPolicy(max_attempts=2, catches=True))
+    scheduler.succeeded(launch(scheduler), Outcome({}, Splits(1)))
+    task = launch(scheduler)
+    assert scheduler.failed(task, Failure("error"), 0.0) is True
+    assert scheduler.failed(launch(scheduler), Failure("error"), 0.0) is True
+    assert launch(scheduler).fallback is not None
 
 
 # -- who may be launched
@@ -411,3 +536,30 @@ def test_retries_and_catch_under_random_failures(spec, seed, attempts, catches):
             assert tries[place] == task.attempt + 1
     if catches and not any(task.step in policies for task, _ in run.scheduler.failed_tasks):
         assert run.status == "completed"
+
+
+fractions = st.sampled_from([0.0, 0.3, 0.5, 0.75, 1.0])
+
+
+@settings(max_examples=300, deadline=None)
+@given(valid_flows(min_success=fractions), seeds, slots, st.integers(1, 2), st.floats(0, 0.4))
+def test_partial_success_under_random_failures(spec, seed, slots, attempts, failing):
+    plan = plan_of(spec, others=StepPolicy(max_attempts=attempts, delays_seconds=(1.0,)))
+    run = SimulatedRun(plan, World(seed), Adversary(Random(seed), failing=failing), slots).run()
+    # What every launch and join must look like is asserted in the simulation.
+    assert run.status in ("completed", "failed")
+    if run.status == "completed":
+        assert all(task.stack for task in run.scheduler.given_up)
+
+
+@settings(max_examples=150, deadline=None)
+@given(valid_flows(min_success=fractions), seeds, st.floats(0.05, 0.4))
+def test_a_resumed_run_does_the_splits_that_failed_and_nothing_twice(spec, seed, failing):
+    plan, world = plan_of(spec), World(seed)
+    first = SimulatedRun(plan, world, Adversary(Random(seed), failing=failing), slots=2).run()
+    second = SimulatedRun(plan, world, origin=first, number="2").run()
+    assert second.status == "completed"
+    assert second.artifacts() == undisturbed(plan, world).artifacts()
+    assert not {task.position for task in first.scheduler.given_up} - second.ran()
+    # What the first run had done well before anything failed is not done again.
+    assert second.scheduler.cloned + len(second.ran()) == len(second.done)

@@ -92,6 +92,46 @@ class TestTransitions:
         )
         assert codes(spec) == [("switch_next_mismatch", "start")]
 
+    def test_max_iterations_belongs_to_a_recursion(self):
+        cases = {"condition": "ok", "cases": {"yes": "end"}, "max_iterations": 3}
+        assert only(linear(switch=cases)).code == "max_iterations_without_recursion"
+        cases["cases"] = {"yes": "end", "no": "a"}
+        recursive = flow(step("start", "a"), step("a", ["end", "a"], switch=cases), step("end"))
+        assert problems(recursive) == []
+        assert recursive.step("a").switch.to_dict() == cases
+        cases["max_iterations"] = 0
+        assert (
+            only(flow(step("start", "a"), step("a", ["end", "a"], switch=cases), step("end"))).code
+            == "bad_max_iterations"
+        )
+
+    @pytest.mark.parametrize(
+        ("fields", "code"),
+        [
+            ({"on_error": "ignore"}, "bad_on_error"),
+            ({"min_success": 95}, "bad_min_success"),
+            ({"on_error": "stop", "min_success": 0.5}, "min_success_with_stop"),
+        ],
+    )
+    def test_partial_success_of_a_foreach(self, fields, code):
+        def spec(**more):
+            return flow(
+                step("start", "a", foreach="xs", **more), step("a", "join"), step("join", "end", join=True), step("end")
+            )
+
+        assert only(spec(**fields)).code == code
+        for good in (
+            {"on_error": "continue"},
+            {"min_success": 0.95},
+            {"on_error": "stop"},
+            {"on_error": "continue", "min_success": 0},
+        ):
+            assert problems(spec(**good)) == []
+            assert good.items() <= spec(**good).step("start").to_dict().items()
+
+    def test_partial_success_without_a_foreach(self):
+        assert only(linear(on_error="continue")).code == "partial_success_without_foreach"
+
     def test_nothing_goes_back_to_start(self):
         found = codes(flow(step("start", "end"), step("a", "start"), step("end")))
         assert ("start_with_incoming", "start") in found
@@ -257,7 +297,11 @@ class TestNames:
         spec = flow(step("start", "fit"), step("fit", "Fit"), step("Fit", "end"), step("end"))
         assert codes(spec) == [("step_names_differ_by_case", "Fit")]
 
-    @pytest.mark.parametrize("name", ["input", "index", "foreach_stack", "next_step", "_x", "a.b", "if"])
+    def test_an_artifact_may_have_a_dot_in_its_name(self):
+        spec = flow(step("start", "a", foreach="my.grid"), step("a", "b"), step("b", "end", join=True), step("end"))
+        assert codes(spec) == []
+
+    @pytest.mark.parametrize("name", ["input", "index", "foreach_stack", "next_step", "_x", "a-b", ".2x", "if"])
     def test_reserved_artifacts(self, name):
         spec = flow(step("start", "a", foreach=name), step("a", "b"), step("b", "end", join=True), step("end"))
         assert codes(spec) == [("bad_artifact_name", "start")]
@@ -279,7 +323,10 @@ class TestFunctions:
         assert problem.message == "step 'b' is a join, its function must take self and inputs, not one argument"
         assert problem.hint == "Write function(self, inputs) ..."
 
-    @pytest.mark.parametrize("arity", [0, 2, 3])
+    def test_a_function_may_take_nothing(self):
+        assert problems(linear(has_function=True, arity=0)) == []
+
+    @pytest.mark.parametrize("arity", [2, 3])
     def test_other_steps_take_self(self, arity):
         assert only(linear(has_function=True, arity=arity)).code == "wrong_arity"
 
@@ -288,6 +335,12 @@ class TestFunctions:
 
     def test_language(self):
         assert only(linear(language="julia")).code == "unknown_language"
+
+    def test_decorators_made_of_r_functions_are_for_steps_in_r(self):
+        own = {"name": "timed", "args": {}, "user": True}
+        assert problems(linear(decorators=[own])) == []
+        python = {"language": "python", "function": "steps.py:a", "has_function": True, "decorators": [own]}
+        assert only(linear(**python)).code == "decorator_of_another_language"
 
 
 class TestParameters:
@@ -342,6 +395,12 @@ class TestDecorators:
         problem = self.check(decorator("retri"))
         assert problem.message == "step 'start': unknown decorator 'retri'"
         assert problem.hint == "Did you mean 'retry'?"
+
+    def test_a_decorator_of_the_users_is_told_by_its_mark(self):
+        own = {"name": "audit", "args": {"level": "info"}, "user": True}
+        spec = linear(decorators=[own])
+        assert problems(spec) == []
+        assert spec.step("a").to_dict()["decorators"] == [own]
 
     def test_modules_beside_the_decorators_are_none(self):
         assert self.check(decorator("policy")).code == "unknown_decorator"

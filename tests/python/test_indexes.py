@@ -155,7 +155,8 @@ class TestSqliteIndex(IndexSuite):
 
 
 def test_indexes_are_found_by_name():
-    assert plugins("indexes").names() == ["sqlite"]
+    assert plugins("indexes").names() == ["postgres", "sqlite"]
+    assert plugins("indexes").get("postgresql") is plugins("indexes").get("postgres")
 
 
 def test_an_index_that_breaks_the_contract_says_how():

@@ -12,15 +12,15 @@ import pytest
 CORE = Path(__file__).resolve().parents[2] / "python" / "metaflow_core"
 FILES = sorted(path for path in CORE.rglob("*.py") if "__pycache__" not in path.parts)
 
-# Each part may import itself and those before it. `engine` and `client` stand side by side, as do the plugins.
+# Each part may import itself and those before it. `engine`, `client` and `pystep` stand side by side, as do the plugins.
 LAYERS = [
     {"base"},
-    {"graph"},
-    {"contracts"},
-    {"storages", "indexes", "runners", "backends", "schedulers", "environments", "decorators", "cards"},
+    {"graph", "rdata"},
+    {"contracts", "s3"},
+    {"storages", "indexes", "backends", "schedulers", "environments", "decorators", "cards"},
     {"store"},
-    {"engine", "client"},
-    {"bridge", "commands"},
+    {"engine", "client", "pystep"},
+    {"bridge", "commands", "runners"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 PLUGINS = LAYERS[3]

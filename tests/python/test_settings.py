@@ -286,3 +286,17 @@ def test_child_environment(monkeypatch):
     assert (environment["KEPT"], environment["ADDED"]) == ("1", "2")
     assert "REMOVED" not in environment
     assert os.environ["REMOVED"] == "1"
+
+
+def test_the_index_of_a_shared_directory_is_on_this_machine(tmp_path):
+    from metaflow_core.settings import _on_network
+
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/x /shared nfs4 rw 0 0\nserver:/y /with\\040blank fuse.glusterfs rw 0 0\n"
+        "/dev/sdb /shared/local xfs rw 0 0\n"
+    )
+    shared = [
+        _on_network(folder, str(mounts)) for folder in ("/shared/store", "/with blank/a", "/shared/local/a", "/a")
+    ]
+    assert shared == [True, True, False, False]

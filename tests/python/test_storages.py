@@ -1,6 +1,5 @@
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from metaflow_core.storages import check_plugin
 from metaflow_core.storages import local as local_module
 from metaflow_core.storages.local import LocalStorage
 from metaflow_core.storages.memory import MemoryStorage
-from suites.processes import as_nobody, in_processes, script
+from suites.processes import as_nobody, in_processes, remove_tree, script
 from suites.storage import StorageSuite
 
 
@@ -27,7 +26,7 @@ def open_folder():
     folder = Path(tempfile.mkdtemp(prefix="metaflow-test-"))
     folder.chmod(0o755)
     yield folder
-    shutil.rmtree(folder)
+    remove_tree(folder)
 
 
 class TestMemoryStorage(StorageSuite):
@@ -140,6 +139,25 @@ class TestLocalStorage(StorageSuite):
             assert "Permission denied" in caught.value.message and "METAFLOW_DATASTORE_ROOT" in caught.value.hint
 
         as_nobody(look_and_write)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no permissions to take away here")
+    def test_a_file_of_somebody_else_is_touched_by_a_copy(self, open_folder):
+        storage = LocalStorage(str(open_folder / "root"))
+        storage.write("d/k", b"content")
+        for folder in (storage.root, storage.root + "/tmp", storage.root + "/d"):
+            os.chmod(folder, 0o777)
+        os.utime(storage.local_path("d/k"), (1.0, 1.0))
+
+        def touch():
+            assert storage.touch("d/k") is True
+
+        as_nobody(touch)
+        assert storage.stat("d/k").modified_at > 1.0 and storage.read("d/k") == b"content"
+
+    def test_walking_leaves_out_what_writers_stage(self, storage):
+        storage.write("tmp/not-a-place-for-keys", b"")
+        storage.write("d/tmp/k", b"")
+        assert [entry.key for entry in storage.walk()] == ["d/tmp/k"]
 
     def test_new_files_follow_the_umask(self, storage):
         before = os.umask(0o027)
@@ -269,7 +287,7 @@ class counted:
 
 
 def test_storages_are_found_by_name():
-    assert plugins("storages").names() == ["local", "memory"]
+    assert plugins("storages").names() == ["local", "memory", "s3"]
     assert plugins("storages").get("local") is LocalStorage
     with pytest.raises(UnknownOption):
         plugins("storages").get("locla")

@@ -6,11 +6,12 @@ import pytest
 from metaflow_core.errors import NotFound
 from metaflow_core.storages.memory import MemoryStorage
 from metaflow_core.store.open import store_on
+from metaflow_core.store.record_lines import RecordLines
 
 
 @pytest.fixture
 def store():
-    store = store_on(MemoryStorage("batches"), lambda address, fill: None)
+    store = store_on(MemoryStorage("batches"), lambda address, fill, identity: None)
     store.runs.claim_run("F", lambda run: {"format": 1, "flow": "F", "run": run, "created_at": 1.0})
     return store
 
@@ -52,7 +53,7 @@ def test_a_run_that_ended_is_read_from_one_file(store):
     lines = [store.tasks.commit_task(record("b", "2")), store.tasks.commit_task(record("a", "1"))]
     lines += store.runs.batches.commit("F", "1", 0, [record("c", "3")])
     assert store.runs.batches.whole("F", "1") is None
-    store.runs.batches.complete("F", "1", lines)
+    store.runs.batches.complete("F", "1", RecordLines(lines))
     assert places(store.runs.batches.whole("F", "1")) == [("b", "2", 0), ("a", "1", 0), ("c", "3", 0)]
     assert places(store.tasks.read_tasks("F", "1")) == [("a", "1", 0), ("b", "2", 0), ("c", "3", 0)]
     assert places(store.tasks.read_tasks("F", "1", ["c"])) == [("c", "3", 0)]
@@ -60,7 +61,9 @@ def test_a_run_that_ended_is_read_from_one_file(store):
 
 def test_a_clone_inherits_from_a_clone(store):
     base = record("start", "1", artifacts={"x": {"digest": "d", "size": 1}})
-    store.runs.batches.commit("F", "1", 0, [base, record("a", "2", inherits="start/1/0", artifacts={"y": {"digest": "e", "size": 1}})])
+    store.runs.batches.commit(
+        "F", "1", 0, [base, record("a", "2", inherits="start/1/0", artifacts={"y": {"digest": "e", "size": 1}})]
+    )
     found = store.tasks.resolve_artifacts(store.tasks.read_task("F", "1", "a", "2"))
     assert sorted(found) == ["x", "y"]
 

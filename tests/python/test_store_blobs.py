@@ -6,6 +6,7 @@ from metaflow_core.errors import Corrupted, NotFound, StoreError
 from metaflow_core.storages.local import LocalStorage
 from metaflow_core.storages.memory import MemoryStorage
 from metaflow_core.store.blobs import BlobStore, digest_of, digest_of_file
+from metaflow_core.store.cache import BlobCache
 from metaflow_core.store.layout import blob_key
 
 
@@ -159,10 +160,10 @@ def test_path_is_a_local_file_with_the_bytes(blobs):
 
 def test_a_remote_blob_is_fetched_once(tmp_path):
     storage = MemoryStorage()
-    blobs = BlobStore(storage, cache=str(tmp_path / "cache"))
+    blobs = BlobStore(storage, BlobCache(str(tmp_path / "cache"), 1e6))
     path = blobs.path(blobs.put_bytes(b"hello"))
     assert path.startswith(str(tmp_path / "cache"))
-    storage.fetch_file = lambda *args: pytest.fail("fetched again")
+    storage.fetch_many = lambda *args: pytest.fail("fetched again")
     assert blobs.path(digest_of(b"hello")) == path
 
 

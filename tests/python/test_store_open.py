@@ -9,7 +9,7 @@ from metaflow_core.errors import Corrupted, StoreError, StoreTooNew, UnknownOpti
 from metaflow_core.settings import load_settings
 from metaflow_core.store.open import open_store
 from suites.made_runs import RunMaker
-from suites.processes import as_nobody
+from suites.processes import as_nobody, make_read_only, remove_tree
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def open_folder():
     folder = Path(tempfile.mkdtemp(prefix="metaflow-test-"))
     folder.chmod(0o755)
     yield folder
-    shutil.rmtree(folder)
+    remove_tree(folder)
 
 
 def test_opening_and_looking_creates_nothing(settings):
@@ -84,7 +84,7 @@ def test_a_store_that_may_only_be_read_is_read(open_folder, with_index):
     store.close()
     if not with_index:
         os.unlink(settings.index_path)
-    os.chmod(settings.datastore_root, 0o555)
+    make_read_only(settings.datastore_root)
 
     def look():
         session = Session(settings)

@@ -41,7 +41,8 @@ def test_run_ids_are_dense_numbers_of_their_flow(runs):
 def test_the_first_claim_marks_the_store(runs, storage):
     assert not storage.exists("format.json")
     runs.claim_run("F", make_record)
-    assert json.loads(storage.read("format.json")) == {"store_format": 1}
+    written = json.loads(storage.read("format.json"))
+    assert written["store_format"] == 1 and len(written["id"]) == 16
 
 
 def test_nothing_is_claimed_in_a_newer_store(runs, storage):

@@ -108,7 +108,7 @@ steady <- function(lines) {
   lines <- gsub("date:[-0-9]+", "date:<date>", lines)
   lines <- gsub("\\b[0-9.]+ (ms|s|min [0-9]+ s)\\b", "<time>", lines)
   lines <- gsub("\\b[0-9.]+ MB\\b", "<memory>", lines)
-  lines <- sub("^( *(pid|seed|host|[a-z]+_seconds|peak_memory_bytes|python|R|metaflow|packages|r_version|metaflow_version|script)  +).*$", "\\1<fact>", lines)
+  lines <- sub("^( *(pid|seed|host|[a-z]+_seconds|peak_memory_bytes|read_bytes|written_bytes|python|R|metaflow|packages|r_version|metaflow_version|script)  +).*$", "\\1<fact>", lines)
   sub(" +$", "", gsub("(?<=[^ ]) {2,}", "  ", lines, perl = TRUE))
 }
 

@@ -22,7 +22,7 @@ flow_environment <- function(folder) {
   settings <- grep("^METAFLOW_", names(Sys.getenv()), value = TRUE)
   c(
     stats::setNames(rep(NA, length(settings)), settings),
-    HOME = file.path(folder, "home"),
+    HOME = file.path(folder, "home"), KUBECONFIG = NA,
     METAFLOW_DATASTORE_ROOT = file.path(folder, "store"),
     METAFLOW_USER = "tester",
     METAFLOW_PYTHON = test_python(),

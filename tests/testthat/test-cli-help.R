@@ -45,3 +45,15 @@ test_that("every command says what it does", {
     expect_true("help" %in% vapply(entry$options, function(o) o$name, ""))
   }
 })
+
+test_that("defaults are shown as they would be typed", {
+  flow <- metaflow("F") %>%
+    parameter("day", default = as.Date("2024-02-29")) %>%
+    parameter("words", separator = ";", default = c("a b", "c")) %>%
+    parameter("alpha", default = cfg("train.alpha")) %>%
+    config("train", default = "train.json") %>%
+    include_file("data", required = TRUE)
+  expect_snapshot(writeLines(parameter_lines(flow)))
+  expect_identical(parameter_repr(as.Date("2024-02-29")), "\"2024-02-29\"")
+  expect_identical(parameter_repr(NULL), "NULL")
+})

@@ -132,3 +132,33 @@ test_that("a script that is sourced in a session is not driven by the command li
   expect_identical(done$status, 0L)
   expect_match(done$stdout, "<metaflow run> SourcedFlow/1: completed", fixed = TRUE)
 })
+
+test_that("Ctrl-C ends a run with status 130, and resume continues it", {
+  skip_on_os("windows")
+  folder <- local_flow_folder()
+  write_flow(folder, '
+    metaflow("StopFlow") %>%
+      step(step = "start", next_step = "wait", r_function = function(self) self$x <- 1) %>%
+      step(step = "wait", next_step = "end", r_function = function(self) {
+        file.create("waiting")
+        while (!file.exists("go")) Sys.sleep(0.02)
+      }) %>%
+      step(step = "end") %>%
+      run()
+  ')
+  process <- withr::with_envvar(c(TESTTHAT = NA, R_TESTS = NA), processx::process$new(
+    file.path(R.home("bin"), "Rscript"), "flow.R", wd = folder, stdout = file.path(folder, "out"), stderr = "2>&1", cleanup_tree = TRUE
+  ))
+  withr::defer(process$kill_tree())
+  until <- Sys.time() + 60
+  while (!file.exists(file.path(folder, "waiting")) && Sys.time() < until) Sys.sleep(0.05)
+  process$interrupt()
+  process$wait(10000)
+  expect_identical(process$get_exit_status(), 130L)
+  expect_match(readLines(file.path(folder, "out")), "Run interrupted after .* Continue with resume.", all = FALSE)
+  expect_identical(run_client$new("StopFlow/1")$status, "interrupted")
+  file.create(file.path(folder, "go"))
+  done <- run_flow_well(folder, "resume")
+  expect_match(done$stdout, "1 finished task taken over from run 1.", fixed = TRUE)
+  expect_identical(run_client$new("StopFlow/2")$artifact("x"), 1)
+})

@@ -25,7 +25,7 @@ test_that("without a snapshot, the code of a run is what was captured", {
   expect_output(lines <- code$show("globals/price.R"), "no price for")
   expect_identical(lines[[1]], "price <- function(item) {")
   expect_output(code$show("globals/prices.rds"), "Named num")
-  expect_setequal(.DollarNames(code, ""), c("extract", "files", "show"))
+  expect_setequal(.DollarNames(code, ""), c("diff", "extract", "files", "list", "show"))
 
   expect_output(paths <- code$extract("out"), "files written to out")
   expect_true(all(file.exists(paths)))

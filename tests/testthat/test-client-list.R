@@ -36,3 +36,11 @@ test_that("long lists are cut", {
     flow_client$new("ShopFlow")$runs[0]
   })
 })
+
+test_that("ids are completed in the quotes that R needs, at the console", {
+  local_browsed()
+  run <- run_client$new("ShopFlow/3")
+  expect_identical(complete("run$steps$quote$tasks$", run), paste0("run$steps$quote$tasks$`", 2:4, "`"))
+  withr::local_envvar(POSITRON = "1")
+  expect_identical(.DollarNames(run$steps$quote$tasks, ""), c("2", "3", "4"))
+})

@@ -55,8 +55,8 @@ test_that("a run is seen while it goes on, and each look is new", {
     run
     run$steps
     task
-    summary(run)
   })
+  expect_output(print(summary(run)), "tasks +1: 1 running")
 
   file.create(file.path(folder, "go"))
   wait_until(run$finished)
@@ -76,5 +76,7 @@ test_that("a run whose process was killed reads as lost", {
   expect_identical(run$steps$start$a_task$status, "lost")
   expect_identical(mf_runs("WaitFlow", where = list(status = "lost"))$run_id, "1")
   expect_identical(nrow(mf_runs("WaitFlow", where = list(status = "running"))), 0L)
+  for (shown in list(run, mf_runs("WaitFlow"), flow_client$new("WaitFlow")$runs)) expect_output(print(shown), "failed (lost)", fixed = TRUE)
+  expect_match(command_output(metaflow("WaitFlow"), "list")$lines, "failed (lost)", fixed = TRUE, all = FALSE)
   file.create(file.path(folder, "go"))
 })

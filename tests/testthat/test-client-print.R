@@ -24,3 +24,9 @@ test_that("times and spans", {
   expect_match(shown_span(0, NULL, running = TRUE), "so far$")
   expect_null(shown_span(NULL, NULL))
 })
+
+test_that("in a narrow console a long name is shortened before other columns are cut off", {
+  withr::local_options(cli.width = 40, cli.num_colors = 1L, cli.unicode = FALSE)
+  columns <- list(step = c("start", "fit_every_station_of_the_network"), status = c("done", "failed"), tasks = c("1", "12"))
+  expect_output(print_table(columns), "fit_every_station_of[.]{3}  failed  12$", width = 40)
+})

@@ -111,7 +111,5 @@ test_that("runs print", {
     run_client$new("ShopFlow/2")
     run_client$new("ShopFlow/1")
     run_client$new("RoughFlow/1")
-    summary(run_client$new("ShopFlow/2"))
-    summary(run_client$new("RoughFlow/1"))
   })
 })

@@ -64,3 +64,11 @@ test_that("the datastore prints", {
     list_flows()
   })
 })
+
+test_that("a method that is not there is named", {
+  local_browsed()
+  expect_snapshot(error = TRUE, {
+    mf_client$flows
+    mf_client()$flwos
+  })
+})

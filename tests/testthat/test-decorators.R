@@ -60,6 +60,8 @@ test_that("wrong arguments are refused when the decorator is made", {
     environment_variables(A = c("x", "y"))
     kubernetes(image_pull_policy = "Sometimes")
     batch(qeue = "x")
+    batch(num_parallel = 2)
+    slurm(ssh_key_file = "~/.ssh/id")
   })
   expect_error(retry(times = -1), class = "metaflow_invalid_flow_error")
 })

@@ -157,7 +157,7 @@ test_that("resources decide what runs side by side; too large a wish warns with 
     beside <- times[-i, ]
     expect_false(any(beside$start < times$end[[i]] & beside$end > times$start[[i]]))
   }
-  warning <- grep("Warning: .*'too_much' asks for 400 cores [(]this machine has [0-9]+[)] and 60000000 MB of memory [(]this machine has [0-9]+ MB[)]", done$lines)
+  warning <- grep("Warning: step 'too_much' asks a cluster for 400 cores and 60000000 MB of memory, .* which has [0-9]+ cores and [0-9]+ MB of memory", done$lines)
   expect_length(warning, 1)
 })
 
@@ -250,4 +250,55 @@ test_that("isolation = \"fresh\" runs the same, each task in an R process of its
   expect_identical(logs[[2]], logs[[1]])
   # The failed task has the pid of the start, which it did not replace.
   expect_identical(anyDuplicated(runs[[2]]$artifact("pids")), 0L)
+})
+
+test_that("a switch takes the case that an artifact names, and may come back to its own step", {
+  folder <- local_flow_folder()
+  write_flow(folder, c(in_one_process, '
+    switching <- function(value) {
+      metaflow("SwitchFlow") %>%
+        step(step = "start", next_step = "count", r_function = function(self) self$n <- 0) %>%
+        step(step = "count", next_step = list(again = "count", done = "pick"), condition = "what", r_function = function(self) {
+          self$n <- self$n + 1
+          self$what <- if (self$n < 3) "again" else "done"
+        }) %>%
+        step(step = "pick", next_step = list(`TRUE` = "yes", `FALSE` = "no"), condition = "ok", r_function = function(self) self$ok <- value) %>%
+        step(step = "yes", next_step = "end", r_function = function(self) self$went <- "yes") %>%
+        step(step = "no", next_step = "end", r_function = function(self) self$went <- "no") %>%
+        step(step = "end")
+    }
+    attempt <- function(...) tryCatch(run(...), metaflow_run_error = function(e) NULL)
+    for (value in list(TRUE, FALSE, NA, "maybe")) attempt(switching(value))
+  '))
+  done <- run_flow_well(folder)
+  flow <- flow_client$new("SwitchFlow")
+  expect_identical(vapply(1:4, function(i) flow$run(i)$status, ""), c("completed", "completed", "failed", "failed"))
+  expect_identical(flow$run(1)$artifact("n"), 3)
+  expect_identical(c(flow$run(1)$artifact("went"), flow$run(2)$artifact("went")), c("yes", "no"))
+  expect_match(done$stdout, "The condition 'ok' must be a single value, but is NA.", fixed = TRUE)
+  expect_match(done$stdout, "The condition 'ok' is \"maybe\", which is none of the cases: 'TRUE', 'FALSE'.", fixed = TRUE)
+})
+
+test_that("a step that leaves nothing to split by fails with an error of R, like any other", {
+  folder <- local_flow_folder()
+  flow <- metaflow("SplitFlow") %>%
+    step(step = "start", foreach = "values", next_step = "each", r_function = function(self) self$vlaues <- 1:3) %>%
+    step(step = "each", next_step = "join") %>%
+    step(step = "join", join = TRUE, next_step = "end") %>%
+    step(step = "end")
+  utils::capture.output(e <- tryCatch(run(flow), metaflow_run_error = identity))
+  expect_match(conditionMessage(e), "AttributeError: flow has no attribute 'values' to split by", fixed = TRUE)
+  expect_s3_class(step_client$new("SplitFlow/1/start")$a_task$exception, "metaflow_attribute_error")
+})
+
+test_that("a worker that served many tasks has no more files open than at the first", {
+  skip_if_not(dir.exists("/proc/self/fd"), "open files are looked at in /proc")
+  folder <- local_flow_folder()
+  flow <- metaflow("OpenFlow") %>%
+    step(step = "start", foreach = "xs", next_step = "count", r_function = function(self) self$xs <- 1:12) %>%
+    step(step = "count", next_step = "join", r_function = function(self) self$open <- length(list.files("/proc/self/fd"))) %>%
+    step(step = "join", join = TRUE, next_step = "end", r_function = function(self, inputs) self$open <- unlist(gather_inputs(inputs, "open"))) %>%
+    step(step = "end")
+  utils::capture.output(result <- run(flow, max_workers = 1L))
+  expect_length(unique(result$run$artifact("open")), 1L)
 })

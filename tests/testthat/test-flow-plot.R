@@ -29,14 +29,22 @@ test_that("plot() leaves the user's graphical parameters as they were", {
   expect_identical(graphics::par("mar"), before)
 })
 
-test_that("the layers of a layout follow the longest way from the start", {
-  layout <- graph_layout(nested_flow()$steps)
-  x <- setNames(layout$boxes$x, layout$boxes$name)
-  expect_equal(x[c("start", "a", "b", "each", "collect", "join", "end")], c(start = 0, a = 1, b = 1, each = 2, collect = 3, join = 4, end = 5))
-  expect_identical(layout$boxes$name[layout$boxes$stacked], "each")
-  expect_identical(layout$boxes$name[layout$boxes$join], c("collect", "join"))
-  expect_false(any(duplicated(layout$boxes[c("x", "y")])))
-  expect_equal(nrow(layout$arrows), 7)
+test_that("it is drawn by vector and pixel devices, large and small, and beside other plots", {
+  folder <- withr::local_tempdir()
+  file <- function(name) file.path(folder, name)
+  grDevices::pdf(file("a.pdf"), 3, 2)
+  graphics::par(mfrow = c(1, 2))
+  plot(nested_flow())
+  plot(nested_flow(), direction = "down", main = "")
+  grDevices::dev.off()
+  if (capabilities("png")) {
+    grDevices::png(file("a.png"), 900, 500)
+    plot(nested_flow())
+    grDevices::dev.off()
+    expect_gt(file.size(file("a.png")), 5000)
+  }
+  pdf <- readLines(file("a.pdf"), warn = FALSE)
+  expect_identical(sum(grepl("/Type /Page ", pdf, fixed = TRUE, useBytes = TRUE)), 1L)
 })
 
 test_that("an unfinished or wrong flow can be drawn, too, as far as it goes", {
@@ -50,4 +58,5 @@ test_that("an unfinished or wrong flow can be drawn, too, as far as it goes", {
   expect_silent(plot(itself))
   expect_silent(plot(metaflow("F") %>% step(step = "start", next_step = "nowhere")))
   expect_snapshot(error = TRUE, plot(metaflow("F")))
+  expect_snapshot(error = TRUE, plot(circle, direction = "rigth"))
 })

@@ -251,6 +251,9 @@ test_that("a flow runs in a read-only folder, and writes nothing beside the scri
   file.copy(script, place)
   library <- open_folder()
   file.copy(system.file(package = "metaflow"), library, recursive = TRUE)
+  # R CMD check has links to packages in a folder of its own; where they lead everybody can go.
+  imports <- c("cli", "globals", "jsonlite", "magrittr", "processx", "R6", "reticulate")
+  homes <- unique(dirname(normalizePath(find.package(imports))))
   elsewhere <- open_folder()
   command <- c(file.path(R.home("bin"), "Rscript"), "flow.R")
   if (identical(Sys.info()[["effective_user"]], "root")) {
@@ -263,7 +266,7 @@ test_that("a flow runs in a read-only folder, and writes nothing beside the scri
   withr::defer(Sys.chmod(place, "0755"))
   done <- withr::with_envvar(
     c(
-      TESTTHAT = NA, HOME = elsewhere, TMPDIR = elsewhere, R_LIBS = paste(c(library, .libPaths()), collapse = ":"),
+      TESTTHAT = NA, HOME = elsewhere, TMPDIR = elsewhere, R_LIBS = paste(c(library, homes), collapse = ":"),
       METAFLOW_DATASTORE_ROOT = file.path(elsewhere, "store"),
       METAFLOW_PYTHON = system_python()
     ),

@@ -82,3 +82,14 @@ test_that("on a real terminal the block is drawn, and the end stays on the scree
   expect_match(plain, "fit +3 of 3 done")
   expect_match(plain, "RealFlow/1: Run completed in")
 })
+
+test_that("a long name does not push the counts off a narrow terminal", {
+  withr::local_options(cli.width = 60, cli.num_colors = 1L, cli.unicode = FALSE)
+  long <- "fit_every_station_of_the_network_carefully"
+  counts <- new_step_counts(metaflow("F") %>% step(step = "start", next_step = long) %>% step(step = long))
+  counts$count(list(event = "split", into = long, count = 9))
+  for (task in 1:3) counts$count(list(event = "started", step = long, task = as.character(task), attempt = 0L))
+  counts$count(list(event = "failed", step = long, task = "1", attempt = 0L, will_retry = FALSE))
+  block <- step_block(counts, stats::setNames(list(c("2", "3")), long), Sys.time())
+  expect_match(block, "^x fit_every_station...  0 of 9 done, 2 running, 1 failed$")
+})

@@ -97,3 +97,10 @@ test_that("where output goes to a file it is plain, on a terminal it is drawn", 
   plain <- utils::capture.output(report <- new_reporter(flow(), session))
   expect_match(plain, "^[0-9]{4}-.* Run started. Results are kept in /data/store$")
 })
+
+test_that("only a terminal that can move its cursor gets a block that is redrawn", {
+  expect_true(can_move_cursor("xterm-256color", windows = FALSE))
+  expect_false(can_move_cursor("dumb", windows = FALSE))
+  expect_false(can_move_cursor("", windows = FALSE))
+  expect_true(can_move_cursor("", windows = TRUE))
+})

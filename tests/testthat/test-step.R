@@ -41,7 +41,7 @@ test_that("switches need named cases and a condition", {
   flow <- stem() %>% step(step = "start", next_step = list(yes = "a", no = "b", maybe = "a"), condition = "ok")
   expect_identical(flow$steps$start$next_step, c("a", "b"))
   read <- parse_json(json(flow_spec(flow)))$steps[[1]]
-  expect_identical(read$switch, list(condition = "ok", cases = list(yes = "a", no = "b", maybe = "a")))
+  expect_identical(read$switch, list(condition = "ok", cases = list(yes = "a", no = "b", maybe = "a"), max_iterations = NULL))
   named_vector <- stem() %>% step(step = "start", next_step = c(yes = "a", no = "b"), condition = "ok")
   expect_identical(flow_spec(named_vector)$steps[[1]]$switch$cases, list(yes = "a", no = "b"))
   expect_snapshot(error = TRUE, {
@@ -51,6 +51,31 @@ test_that("switches need named cases and a condition", {
     stem() %>% step(step = "start", next_step = list(yes = c("a", "b"), no = "d"), condition = "ok")
     stem() %>% step(step = "start", next_step = "a", condition = TRUE)
     stem() %>% step(step = "start", condition = "ok")
+  })
+})
+
+test_that("max_iterations belongs to a step that goes back to itself", {
+  again <- function(...) stem() %>% step(step = "a", next_step = list(more = "a", done = "end"), condition = "ok", ...)
+  expect_identical(flow_spec(again(max_iterations = 7))$steps[[1]]$switch$max_iterations, 7)
+  expect_null(flow_spec(again())$steps[[1]]$switch$max_iterations)
+  expect_snapshot(error = TRUE, {
+    again(max_iterations = 0)
+    again(max_iterations = "many")
+    stem() %>% step(step = "a", next_step = "end", max_iterations = 3)
+  })
+})
+
+test_that("partial success belongs to a foreach, and its two arguments agree", {
+  split <- function(...) stem() %>% step(step = "start", foreach = "xs", next_step = "a", ...)
+  expect_identical(flow_spec(split(on_error = "continue"))$steps[[1]]$on_error, "continue")
+  expect_identical(flow_spec(split(min_success = 0.9))$steps[[1]]$min_success, 0.9)
+  expect_snapshot(error = TRUE, {
+    split(on_error = "ignore")
+    split(min_success = 95)
+    split(min_success = NA)
+    split(on_error = "stop", min_success = 0.9)
+    stem() %>% step(step = "start", next_step = "a", on_error = "continue")
+    stem() %>% step(step = "start", next_step = "a", min_success = 0.5)
   })
 })
 

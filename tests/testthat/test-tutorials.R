@@ -84,3 +84,11 @@ test_that("tune-gbm fits one candidate and writes its report", {
   )
   expect_match(readLines(file.path(end$report, "report.md")), "^\\| accuracy \\|", all = FALSE)
 })
+
+test_that("what is there is not overwritten", {
+  withr::local_dir(withr::local_tempdir())
+  dir.create("metaflow-tutorials")
+  writeLines("mine", "metaflow-tutorials/notes.txt")
+  expect_snapshot(pull_tutorials("."), error = TRUE)
+  expect_identical(list.files("metaflow-tutorials"), "notes.txt")
+})

@@ -10,6 +10,6 @@ test_that("versions are told, and printed one a line", {
 
 test_that("the version of R, a container with it, and the place of the core", {
   expect_identical(r_version(), as.character(getRversion()))
-  expect_identical(container_image(), paste0("rocker/r-ver:", getRversion()))
+  expect_identical(container_image(), paste0("metaflow-r:", utils::packageVersion("metaflow"), "-r", getRversion()))
   expect_true(file.exists(file.path(metaflow_location(), "errors.py")))
 })

@@ -91,3 +91,9 @@ test_that("of our own functions only the call that the user wrote is shown", {
     "start(self, inputs)", "lapply(inputs, function(i) i$y)", "FUN(X[[i]], ...)", "i$y"
   ))
 })
+
+test_that("endless recursion is a line of the call stack, not thousands", {
+  frame <- function(call, line) list(call = call, file = "flow.R", line = line)
+  frames <- c(list(frame("start(self)", 9L)), rep(list(frame("again(n + 1)", 3L)), 60), rep(list(frame("f(x)", 4L)), 2))
+  expect_snapshot(cat(format_failure(list(message = "evaluation nested too deeply", call = NULL, frames = frames))))
+})

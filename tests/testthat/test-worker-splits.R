@@ -52,15 +52,23 @@ test_that("what cannot be split, or does not exist, is an error with the cure", 
 })
 
 test_that("a switch names its case by a single value", {
-  local_task(artifacts = list(yes = TRUE, n = 2L, text = "a", none = NULL, many = c("a", "b"), na = NA, f = factor("b", levels = c("a", "b"))))
-  expect_identical(switch_key("yes"), "TRUE")
-  expect_identical(switch_key("n"), "2")
-  expect_identical(switch_key("text"), "a")
-  expect_identical(switch_key("f"), "b")
+  local_task(artifacts = list(
+    yes = TRUE, n = 2L, x = 0.5, text = "a", day = as.Date("2024-02-29"), none = NULL, many = c("a", "b"), na = NA,
+    f = factor("b", levels = c("a", "b")), l = list("a")
+  ))
+  expect_identical(switch_key("yes", c("TRUE", "FALSE")), "TRUE")
+  expect_identical(switch_key("n", c("1", "2")), "2")
+  expect_identical(switch_key("x", c("0.5", "1")), "0.5")
+  expect_identical(switch_key("text", c("a", "b")), "a")
+  expect_identical(switch_key("day", "2024-02-29"), "2024-02-29")
+  expect_identical(switch_key("f", c("a", "b")), "b")
   expect_snapshot(error = TRUE, {
-    switch_key("none")
-    switch_key("many")
-    switch_key("na")
-    switch_key("nothing")
+    switch_key("none", "a")
+    switch_key("many", "a")
+    switch_key("na", "a")
+    switch_key("l", "a")
+    switch_key("nothing", "a")
+    switch_key("yes", c("true", "false"))
+    switch_key("text", c("again", "done"))
   })
 })

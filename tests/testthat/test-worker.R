@@ -147,6 +147,21 @@ test_that("the exit order ends a worker, an unfinished line does not disturb it"
   expect_identical(worker$get_exit_status(), 0L)
 })
 
+test_that("large pages are for the worker, not for what a step starts; whoever tuned glibc keeps that", {
+  withr::local_envvar(GLIBC_TUNABLES = NA)
+  expect_identical(worker_environment()[["GLIBC_TUNABLES"]], huge_pages)
+  worker <- local_worker()
+  do.call(tell, c(list(worker), prepared(a = function(self) self$seen <- Sys.getenv("GLIBC_TUNABLES"))))
+  hear(worker)
+  order <- ordered("a", withr::local_tempdir())
+  do.call(tell, c(list(worker), order))
+  hear(worker)
+  item <- outcome(order)$artifacts$seen
+  expect_identical(read_value(file.path(order$dir, item$file), item$offset, item$size), "")
+  withr::local_envvar(GLIBC_TUNABLES = "glibc.malloc.check=1")
+  expect_identical(worker_environment()[["GLIBC_TUNABLES"]], "glibc.malloc.check=1")
+})
+
 test_that("a worker loads this very package, and no Python", {
   expect_identical(strsplit(worker_environment()[["R_LIBS"]], .Platform$path.sep)[[1]][[1]], package_library())
   worker <- local_worker()

@@ -1,4 +1,5 @@
-"""Runs tasks in R worker processes of this machine, one per slot (R/worker.R).
+"""Runs tasks in worker processes of this machine, one per slot: R's (R/worker.R), and those of other languages that
+speak the same protocol (pystep/worker.py), which are started when a task needs them.
 
 A worker is told its task by one JSON line and answers with one. In mode "fork" it serves task after task; in mode
 "fresh" it ends with its task, and the next one is started ahead of time.
@@ -10,15 +11,18 @@ import json
 import os
 import selectors
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..contracts.backend import BackendCapabilities, Report
+from ..contracts.backend import BackendCapabilities, Report, Submission
+from ..contracts.decorator import StepPolicy
+from .need import Fetch, answer_need
 from .process_tree import kill_tree
 
 __all__ = ["LocalBackend"]
 
 MARK = "METAFLOW_WORKER"
+DEFAULT_LANGUAGE = "r"
 _CHUNK = 1 << 16
 
 
@@ -26,8 +30,11 @@ class _Worker:
     """One R process and the two ends of its pipes. `task` is the key of what it works on, `mark` what is in the
     environment of this worker, and of all that it starts, only."""
 
-    def __init__(self, pid: int, stdin: int, stdout: int, mark: str, process: Any = None) -> None:
+    def __init__(
+        self, pid: int, stdin: int, stdout: int, mark: str, process: Any = None, language: str = DEFAULT_LANGUAGE
+    ) -> None:
         self.pid = pid
+        self.language = language
         self.mark = mark
         # Whoever made the pipes may have made them non-blocking; a long order must get through whole.
         os.set_blocking(stdin, True)
@@ -75,7 +82,13 @@ class _Worker:
 
 
 class LocalBackend:
-    """`command` starts a worker, `environment` is added to this process's, `init` is the order it gets first."""
+    """`command` starts a worker, `environment` is added to this process's, `init` is the order it gets first. `others`
+    are the (command, environment) of workers for orders with a "language" of their own; all share the slots. `spare`:
+    when each worker does one task only, the next one is started ahead of time.
+
+    `fetch(digests)` brings blobs that a task misses into the folder `init["blobs"]` and returns those it cannot find;
+    it is called in threads.
+    """
 
     capabilities = BackendCapabilities(local_slots=True)
 
@@ -87,12 +100,16 @@ class LocalBackend:
         slots: int,
         cwd: str | None = None,
         one_task_each: bool = False,
+        spare: bool = True,
+        others: Mapping[str, tuple[Sequence[str], Mapping[str, str]]] | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
-        self._command = list(command)
-        self._environment = dict(environment)
+        self._commands = {DEFAULT_LANGUAGE: (command, environment), **(others or {})}
         self._init = dict(init)
         self._cwd = cwd
         self._one_task_each = one_task_each
+        self._spare = spare
+        self._fetch = fetch
         self._slots = slots
         self._workers: set[_Worker] = set()
         self._by_task: dict[str, _Worker] = {}
@@ -103,11 +120,14 @@ class LocalBackend:
 
     # -- the contract
 
+    def capabilities_for(self, policy: StepPolicy) -> BackendCapabilities:
+        return self.capabilities
+
     def free_slots(self) -> int:
         return self._slots - len(self._by_task) - len(self._waiting)
 
-    def submit(self, key: str, order: Mapping[str, Any]) -> None:
-        self._waiting.append((key, order))
+    def submit(self, tasks: Sequence[Submission]) -> None:
+        self._waiting.extend((task.key, task.order) for task in tasks)
         self._assign()
         self._start_as_needed()
 
@@ -118,7 +138,17 @@ class LocalBackend:
         self._assign()
         return reports
 
-    def cancel(self, key: str) -> None:
+    def cancel(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._cancel(key)
+
+    def find(self, paths: Sequence[str]) -> set[str]:
+        return set()  # a worker ends with its task, whoever of the two outlives the scheduler: nothing to take over
+
+    def logs(self, key: str) -> str:
+        return ""
+
+    def _cancel(self, key: str) -> None:
         worker = self._by_task.get(key)
         if worker is not None:
             # The end of its output may never come: a daemon that the task left can hold the pipe open.
@@ -131,6 +161,9 @@ class LocalBackend:
             return
         self._due.append(Report("ended", key, finished=False, exit="signal 9"))
         self._start_as_needed()
+
+    def release(self) -> None:
+        self.close()  # nothing here outlives this process
 
     def close(self) -> None:
         self._waiting.clear()
@@ -149,32 +182,40 @@ class LocalBackend:
         the value of METAFLOW_WORKER that it alone was started with."""
         self._enlist(_Worker(pid, os.dup(stdin), os.dup(stdout), mark))
 
-    def _start_as_needed(self) -> None:
-        idle_or_starting = sum(1 for worker in self._workers if worker.task is None)
-        for _ in range(min(len(self._waiting) - idle_or_starting, self._slots - len(self._workers))):
-            self._start()
+    def prepare(self, language: str) -> None:
+        """Start a worker ahead of the first task that needs it."""
+        self._start(language)
 
-    def _start(self) -> None:
+    def _start_as_needed(self) -> None:
+        for language in dict.fromkeys(_language(order) for _, order in self._waiting):
+            waiting = sum(1 for _, order in self._waiting if _language(order) == language)
+            workers = [worker for worker in self._workers if worker.language == language]
+            idle_or_starting = sum(1 for worker in workers if worker.task is None)
+            for _ in range(min(waiting - idle_or_starting, self._slots - len(workers))):
+                self._start(language)
+
+    def _start(self, language: str) -> None:
         import subprocess  # most runs are served by the workers they adopted
 
         mark = f"{os.getpid()}-{os.urandom(6).hex()}"
+        command, environment = self._commands[language]
         try:
             process = subprocess.Popen(
-                self._command,
+                list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_environment({**self._environment, MARK: mark}),
+                env=_environment({**environment, MARK: mark}),
                 cwd=self._cwd,
                 start_new_session=True,
             )
         except OSError as problem:
-            self._due.append(Report("broken", message=f"R workers cannot be started: {problem}"))
+            self._due.append(Report("broken", message=f"{_named(language)} workers cannot be started: {problem}"))
             return
         stdin, stdout = os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno())
         process.stdin.close()
         process.stdout.close()
-        self._enlist(_Worker(process.pid, stdin, stdout, mark, process))
+        self._enlist(_Worker(process.pid, stdin, stdout, mark, process, language))
 
     def _enlist(self, worker: _Worker) -> None:
         self._workers.add(worker)
@@ -204,11 +245,14 @@ class LocalBackend:
                 reports.append(Report("broken", message=message["message"]))
             elif message["t"] == "writing":
                 reports.append(Report("writing", worker.task or "", message=message["file"]))
+            elif message["t"] == "need":
+                answer_need(message["file"], self._fetch)
             elif message["t"] == "end":
-                self._ended(worker, message.get("finished", True), reports)
+                self._ended(worker, message, reports)
 
-    def _ended(self, worker: _Worker, finished: bool, reports: list[Report]) -> None:
-        reports.append(Report("ended", worker.task or "", finished=finished))
+    def _ended(self, worker: _Worker, message: Mapping[str, Any], reports: list[Report]) -> None:
+        finished = message.get("finished", True)
+        reports.append(Report("ended", worker.task or "", finished=finished, exit=message.get("exit")))
         self._by_task.pop(worker.task or "", None)
         worker.task = None
         if not finished:
@@ -219,7 +263,8 @@ class LocalBackend:
             self._start_as_needed()
         elif self._one_task_each:
             self._forget(worker)
-            self._start()
+            if self._spare:
+                self._start(worker.language)
 
     def _lost(self, worker: _Worker, reports: list[Report]) -> None:
         task = worker.task
@@ -231,7 +276,7 @@ class LocalBackend:
         elif not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= 3:
-                reports.append(Report("broken", message=_start_failed(self._command, worker.exit_status())))
+                reports.append(Report("broken", message=self._start_failed(worker)))
         self._start_as_needed()
 
     def _assign(self) -> None:
@@ -239,13 +284,22 @@ class LocalBackend:
             return
         for worker in self._workers:
             if self._waiting and worker.ready and worker.task is None:
-                key, order = self._waiting.popleft()
+                item = next((item for item in self._waiting if _language(item[1]) == worker.language), None)
+                if item is None:
+                    continue
+                self._waiting.remove(item)
+                key, order = item
                 worker.task = key
                 self._by_task[key] = worker
                 try:
                     worker.send({"op": "task", **order})
                 except BrokenPipeError:
                     pass  # the end of its output reports the task as ended
+
+    def _start_failed(self, worker: _Worker) -> str:
+        command = " ".join(self._commands[worker.language][0])
+        status = worker.exit_status()
+        return f"{_named(worker.language)} workers end as soon as they start (exit status {status}). Command: {command}"
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -254,5 +308,9 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return child_environment(extra)
 
 
-def _start_failed(command: Sequence[str], status: Any) -> str:
-    return f"R workers end as soon as they start (exit status {status}). Command: {' '.join(command)}"
+def _language(order: Mapping[str, Any]) -> str:
+    return order.get("language") or DEFAULT_LANGUAGE
+
+
+def _named(language: str) -> str:
+    return language.capitalize()

@@ -44,7 +44,8 @@ def _handler(method: str) -> Any:
     return handlers[name]
 
 
-_MODULES = ("runs", "flows", "browse", "setup")
+_MODULES = ("runs", "flows", "browse", "setup", "texts", "upkeep", "follow", "s3", "clusters", "debugging",
+            "detached")
 
 
 def _handshake(version: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 R asks once for a view (where the datastore is, through which namespace), keeps it, and hands it back with every
 question. So a client that was made before `setwd()`, `Sys.setenv()` or `set_namespace()` goes on looking at the same
-place. A view is {"datastore", "datastore_root", "index", "metadata", "namespace": [tag or None]}.
+place. A view is {the settings in sessions.PLACE, "metadata", "namespace": [tag or None]}.
 """
 
 from __future__ import annotations
@@ -10,37 +10,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..client import Session
+from ..client import Session, finding
+from ..client.usage import step_usage, timeline
 from ..settings import Settings, load_settings
+from ..store.open import Store
 from ..store.tasks import blob_of
-from .sessions import settings_of, store_of
+from .sessions import PLACE, settings_of, store_of
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "session_of_view", "settings_of_view", "store_of_view"]
 
 Row = dict[str, Any]
-_PLACE = ("datastore", "datastore_root", "index")
-_settings: dict[tuple[str, ...], Settings] = {}
+_settings: dict[tuple[Any, ...], Settings] = {}
 
 
 def view(settings: Row, namespace: list[str | None]) -> Row:
     """`namespace` is empty for the default one."""
     loaded = settings_of(settings)
-    place = {name: getattr(loaded, name) for name in (*_PLACE, "metadata")}
+    place = {name: getattr(loaded, name) for name in (*PLACE, "metadata")}
     _settings[_key(place)] = loaded
     return {**place, "namespace": namespace or [loaded.default_namespace]}
 
 
-def _session(view: Row) -> Session:
+def session_of_view(view: Row) -> Session:
     # The store is shared and remembers nothing about runs; a session does, so each question gets its own: a datastore
     # that was deleted and made anew must not be answered from memory.
+    settings = settings_of_view(view)
+    return Session(settings, view["namespace"][0], store_of(settings))
+
+
+def settings_of_view(view: Row) -> Settings:
     key = _key(view)
     if key not in _settings:
-        _settings[key] = load_settings(arguments=dict(zip(_PLACE, key)))
-    return Session(_settings[key], view["namespace"][0], store_of(_settings[key]))
+        _settings[key] = load_settings(arguments=dict(zip(PLACE, key)))
+    return _settings[key]
 
 
-def _key(place: Row) -> tuple[str, ...]:
-    return tuple(place[name] for name in _PLACE)
+def store_of_view(view: Row) -> Store:
+    return store_of(settings_of_view(view))
+
+
+def _key(place: Row) -> tuple[Any, ...]:
+    return tuple(place.get(name) for name in PLACE)
 
 
 # -- many rows cross as columns, which R reads ten times as fast as rows
@@ -55,29 +65,30 @@ _TASK_COLUMNS = (
 _LINE_COLUMNS = ("step", "task", "attempt", "stream", "line")
 
 
+def find(view: Row, pathspec: str, level: str) -> str:
+    """The pathspec of a run, step or task that exists and may be seen; "latest_run" in it is a number then."""
+    return str(finding.find(session_of_view(view), pathspec, level).spec)
+
+
 def runs(view: Row, flow: str | None = None, where: Row | None = None, limit: int | None = None) -> Row:
-    return _columns(_session(view).runs(flow, where, limit), _RUN_COLUMNS)
+    return _columns(session_of_view(view).runs(flow, where, limit), _RUN_COLUMNS)
+
+
+def run_tags(view: Row, flow: str) -> Row:
+    return _columns(session_of_view(view).runs(flow), ("run", "tags", "system_tags"))
 
 
 def run_ids(view: Row, flow: str, tags: Iterable[str] = ()) -> list[str]:
-    return [row["run"] for row in _session(view).runs(flow, {"tags_all": list(tags)})]
+    return [row["run"] for row in session_of_view(view).runs(flow, {"tags_all": list(tags)})]
 
 
 def tasks(view: Row, pathspec: str) -> Row:
-    return _columns(_session(view).tasks(pathspec), _TASK_COLUMNS)
+    return _columns(session_of_view(view).tasks(pathspec), _TASK_COLUMNS)
 
 
-def lines(view: Row, pathspec: str, streams: list[str], attempt: int | None = None) -> Row:
-    session = _session(view)
-    if attempt is None:
-        return _columns(session.loglines(pathspec, streams), _LINE_COLUMNS)
-    found = session.task(pathspec, attempt)
-    rows = []
-    for stream in streams:
-        text = session.log(pathspec, stream, attempt)["text"]
-        about = {"step": found["step"], "task": found["task"], "attempt": attempt, "stream": stream}
-        rows += [{**about, "line": line} for line in text.splitlines()]
-    return _columns(rows, _LINE_COLUMNS)
+def lines(view: Row, pathspec: str, streams: list[str], attempt: int | None = None, times: bool = False) -> Row:
+    found = session_of_view(view).loglines(pathspec, streams, attempt, times)
+    return _columns(found, (*_LINE_COLUMNS, "time") if times else _LINE_COLUMNS)
 
 
 def _columns(rows: list[Row], names: Iterable[str]) -> Row:
@@ -88,22 +99,27 @@ def _columns(rows: list[Row], names: Iterable[str]) -> Row:
 
 
 def summary(view: Row, pathspec: str) -> list[Row]:
-    """The steps of a run, each with the largest peak memory of its tasks."""
-    session = _session(view)
-    peaks: dict[str, int] = {}
-    for task in session.tasks(pathspec):
-        if task["max_rss_bytes"] is not None:
-            peaks[task["step"]] = max(task["max_rss_bytes"], peaks.get(task["step"], 0))
-    return [{**step, "max_rss_bytes": peaks.get(step["step"])} for step in steps(view, pathspec)]
+    """The steps of a run, each with what its tasks used and need (client/usage.py)."""
+    session = session_of_view(view)
+    used = step_usage(session, pathspec)
+    return [{**step, "usage": used.get(step["step"])} for step in steps(view, pathspec)]
+
+
+_BAR_COLUMNS = ("step", "task", "attempt", "status", "started_at", "finished_at")
+
+
+def bars(view: Row, pathspec: str) -> Row:
+    """The attempts of a run on its time line."""
+    return _columns(timeline(session_of_view(view), pathspec), _BAR_COLUMNS)
 
 
 def steps(view: Row, pathspec: str) -> list[Row]:
-    session = _session(view)
+    session = session_of_view(view)
     return [_in_own_time(session, row) for row in session.steps(pathspec)]
 
 
 def step(view: Row, pathspec: str) -> Row:
-    session = _session(view)
+    session = session_of_view(view)
     return _in_own_time(session, session.step(pathspec))
 
 
@@ -123,7 +139,7 @@ def _in_own_time(session: Session, step: Row) -> Row:
 
 def parameters(view: Row, pathspec: str) -> dict[str, Row]:
     """Where the values of a run's parameters are, also when no task of it has finished."""
-    session = _session(view)
+    session = session_of_view(view)
     return {name: _place(session, record) for name, record in session.run(pathspec)["parameters"].items()}
 
 
@@ -133,14 +149,14 @@ def _place(session: Session, record: Row) -> Row:
 
 
 def change_tags(view: Row, pathspec: str, add: list[str], remove: list[str]) -> Row:
-    return _session(view).replace_tags(pathspec, remove, add)
+    return session_of_view(view).replace_tags(pathspec, remove, add)
 
 
 def is_visible(view: Row, pathspec: str) -> bool:
     """Whether the namespace of the view lets this flow, run, or part of a run be seen."""
     from ..errors import NamespaceMismatch
 
-    session, parts = _session(view), pathspec.split("/")
+    session, parts = session_of_view(view), pathspec.split("/")
     try:
         session.flow(pathspec) if len(parts) == 1 else session.run("/".join(parts[:2]))
     except NamespaceMismatch:
@@ -152,20 +168,21 @@ def _asked(name: str) -> Callable[..., Any]:
     """A method of the session as it is."""
 
     def ask(view: Row, **arguments: Any) -> Any:
-        return getattr(_session(view), name)(**arguments)
+        return getattr(session_of_view(view), name)(**arguments)
 
     return ask
 
 
 METHODS: dict[str, Callable[..., Any]] = {
-    "view": view, "runs": runs, "run_ids": run_ids, "tasks": tasks, "lines": lines, "summary": summary,
-    "steps": steps, "step": step, "parameters": parameters, "change_tags": change_tags, "is_visible": is_visible,
+    "view": view, "find": find, "runs": runs, "run_ids": run_ids, "run_tags": run_tags, "tasks": tasks, "lines": lines,
+    "summary": summary, "bars": bars, "steps": steps,
+    "step": step, "parameters": parameters, "change_tags": change_tags, "is_visible": is_visible,
     **{
         name: _asked(name)
         for name in (
-            "flows", "flow", "run", "latest_run", "task", "attempts", "parents", "children",
-            "artifacts", "locate", "condition", "log", "code_files", "code_file", "code_extract", "captured_code",
-            "reindex",
+            "flows", "flow", "run", "spec", "latest_run", "task", "attempts", "parents", "children", "lineage",
+            "artifacts", "locate", "condition", "log", "code_files", "code_file", "code_digests", "code_extract",
+            "captured_code", "reindex",
         )
     },
 }

@@ -7,8 +7,10 @@ from typing import Any
 from ..errors import Corrupted, InvalidPathspec, NotFound
 from ..ids import Pathspec, parse_pathspec
 from ..nearest import did_you_mean
+from ..store.liveness import shown_status
 from ..store.tasks import blob_of
 from .finding import Found, find
+from .runs import end_record
 from .tasks import finished_record
 
 __all__ = ["list_artifacts", "locate", "locate_condition"]
@@ -17,22 +19,20 @@ Row = dict[str, Any]
 
 
 def list_artifacts(session: Any, pathspec: str, attempt: int | None = None) -> dict[str, Row]:
-    found = _task_of(session, find(session, pathspec, "task", "run"))
-    return _artifacts(session, found, attempt)
+    return _artifacts(session, find(session, pathspec, "task", "run"), attempt)[1]
 
 
 def locate(
     session: Any, pathspec: str, name: str | None = None, attempt: int | None = None, verify: bool = False
 ) -> Row:
     owner, name = _split(pathspec, name)
-    found = _task_of(session, find(session, owner, "task", "run"))
-    artifacts = _artifacts(session, found, attempt)
+    task, artifacts = _artifacts(session, find(session, owner, "task", "run"), attempt)
     if name not in artifacts:
         raise NotFound(
-            f"{found.spec} has no artifact {name!r}", hint=did_you_mean(name, artifacts),
-            data={"pathspec": str(found.spec), "name": name},
+            f"{task} has no artifact {name!r}", hint=did_you_mean(name, artifacts),
+            data={"pathspec": task, "name": name},
         )
-    return {**_located(session, artifacts[name], verify), "name": name, "pathspec": str(found.spec)}
+    return {**_located(session, artifacts[name], verify), "name": name, "pathspec": task}
 
 
 def locate_condition(session: Any, pathspec: str, attempt: int | None = None) -> Row | None:
@@ -50,24 +50,27 @@ def _located(session: Any, record: Row, verify: bool) -> Row:
     return {**record, "path": path, "blob": blob, "offset": offset, "size": size}
 
 
-def _artifacts(session: Any, found: Found, attempt: int | None) -> dict[str, Row]:
-    record = finished_record(session, found, attempt)
+def _artifacts(session: Any, found: Found, attempt: int | None) -> tuple[str, dict[str, Row]]:
+    """(pathspec of the task, its artifacts); of a run they are those of its end task."""
+    record = finished_record(session, found, attempt) if found.task is not None else _end_record(session, found)
+    if found.task is None and attempt is not None:
+        found = Found(Pathspec(found.flow, found.run, "end", record["task"]), found.record, found.tags)
+        record = finished_record(session, found, attempt)
     # Parameters are artifacts of every task, whether its record repeats them or not.
-    return {**(found.record.get("parameters") or {}), **session.store.tasks.resolve_artifacts(record)}
+    artifacts = {**(found.record.get("parameters") or {}), **session.store.tasks.resolve_artifacts(record)}
+    return f"{found.run_pathspec}/{record['step']}/{record['task']}", artifacts
 
 
-def _task_of(session: Any, found: Found) -> Found:
-    """The task itself, or the end task of a run."""
-    if found.task is not None:
-        return found
-    run = session.run(found.run_pathspec)
-    if run["end_task"] is None:
+def _end_record(session: Any, found: Found) -> Row:
+    record = end_record(session, found)
+    if record is None:
+        status = shown_status(session.store.runs.read_status(found.flow, found.run))
         raise NotFound(
-            f"{found.run_pathspec} has no end task (the run is {run['status']}), so it has no artifacts of its own",
+            f"{found.run_pathspec} has no end task (the run is {status}), so it has no artifacts of its own",
             hint=f"Read those of one of its tasks, {found.run_pathspec}/STEP/TASK.",
-            data={"pathspec": found.run_pathspec, "status": run["status"]},
+            data={"pathspec": found.run_pathspec, "status": status},
         )
-    return Found(parse_pathspec(run["end_task"]), found.record, found.tags)
+    return record
 
 
 def _split(pathspec: str, name: str | None) -> tuple[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import NotFound
-from ..store.package import extract_package, list_package, read_package_file
+from ..store.package import digest_package, extract_package, list_package, read_package_file
 from .finding import Found, find
 
-__all__ = ["captured", "extract", "list_files", "read_file"]
+__all__ = ["captured", "digests", "extract", "list_files", "read_file"]
 
 Row = dict[str, Any]
 
@@ -27,6 +27,14 @@ def read_file(session: Any, pathspec: str, name: str) -> Row:
     import base64
 
     return {"name": name, "text": None, "base64": base64.b64encode(data).decode("ascii")}
+
+
+def digests(session: Any, pathspec: str) -> dict[str, str]:
+    """{name: sha256} of the files; empty for a run without a package."""
+    found = find(session, pathspec, "run")
+    return (
+        {} if found.record.get("package") is None else digest_package(_blob(session, found, "package", "code package"))
+    )
 
 
 def extract(session: Any, pathspec: str, folder: str) -> list[str]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InvalidPathspec, NamespaceMismatch, NotFound
+from ..errors import InvalidPathspec, NotFound
 from ..ids import RUN_WORDS, Pathspec, parse_pathspec
 from ..nearest import did_you_mean
+from ..store.namespaces import check_namespace
 
 __all__ = ["Found", "find", "flow_missing", "spec_step", "spec_steps"]
 
@@ -83,24 +84,11 @@ def _find_run(session: Any, spec: Pathspec) -> Found:
             raise _no_latest(session, spec)
         spec = Pathspec(spec.flow, row["run"], *spec.parts[2:])
     try:
-        record = session.store.runs.read_run(spec.flow, spec.run)
+        record, tags = session.store.runs.read_run_and_tags(spec.flow, spec.run)
     except NotFound:
         raise _run_missing(session, spec) from None
-    tags = session.store.runs.read_tags(spec.flow, spec.run)
-    _check_namespace(session.namespace, spec, record, tags)
+    check_namespace(session.namespace, record, tags)
     return Found(spec, record, tags)
-
-
-def _check_namespace(namespace: str | None, spec: Pathspec, record: Row, tags: Row) -> None:
-    if namespace is None or namespace in tags["tags"] or namespace in (record.get("system_tags") or ()):
-        return
-    owner = next((tag for tag in record.get("system_tags") or () if tag.startswith("user:")), None)
-    instead = f" or set_namespace({owner!r})" if owner else ""
-    raise NamespaceMismatch(
-        f"{spec.flow}/{spec.run} is not in the namespace {namespace!r}",
-        hint=f"Use set_namespace(NULL) to see everything{instead}.".replace("'", '"'),
-        data={"pathspec": str(spec), "namespace": namespace, "owner": owner},
-    )
 
 
 def _run_missing(session: Any, spec: Pathspec) -> NotFound:

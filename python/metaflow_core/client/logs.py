@@ -7,11 +7,12 @@ from typing import Any
 from ..errors import NotFound, UnknownOption
 from ..ids import Pathspec
 from ..nearest import did_you_mean
+from ..store.log_times import noted_of, times_of_lines
 from ..store.logs import STREAMS, origin_of
 from .finding import Found, find
-from .tasks import list_tasks
+from .tasks import in_order_of_start, list_tasks, no_attempt
 
-__all__ = ["read_lines", "read_log"]
+__all__ = ["check_stream", "read_lines", "read_log", "split_lines"]
 
 Row = dict[str, Any]
 Place = tuple[str, str, str, str, int]  # flow, run, step, task, attempt
@@ -23,28 +24,34 @@ def read_log(
     offset: int = 0, max_bytes: int | None = None,
 ) -> Row:
     """`next_offset` is where to go on reading; it never cuts a character in two while the task still writes."""
-    _check_stream(stream)
+    check_stream(stream)
     found = find(session, pathspec, "task")
-    number, place, record = _place(session, found, attempt)
+    number, place, record, _ = _place(session, found, attempt)
     return {**_read(session, found, place, record, stream, offset, max_bytes), "attempt": number}
 
 
 def read_lines(
-    session: Any, pathspec: str, streams: Iterable[str] = STREAMS, attempt: int | None = None
+    session: Any, pathspec: str, streams: Iterable[str] = STREAMS, attempt: int | None = None, times: bool = False
 ) -> list[Row]:
-    """Tasks in the order they started; of each, the `attempt`, by default its latest."""
+    """Tasks in the order they started; of each, the `attempt`, by default its latest. With `times`, each line has its
+    "time" in seconds since 1970, as far as it is known."""
     streams = list(streams)
     for stream in streams:
-        _check_stream(stream)
+        check_stream(stream)
     found = find(session, pathspec, "run", "step", "task")
     lines = []
     for row in _tasks(session, found):
         task = Found(Pathspec(found.flow, found.run, row["step"], row["task"]), found.record, found.tags)
-        number, place, record = _place(session, task, attempt)
+        number, place, record, written = _place(session, task, attempt)
         for stream in streams:
             text = _read(session, task, place, record, stream)["text"]
             about = {"step": row["step"], "task": row["task"], "attempt": number, "position": row["position"]}
-            lines += [{**about, "stream": stream, "line": line} for line in _lines(text)]
+            said = [{**about, "stream": stream, "line": line} for line in split_lines(text)[0]]
+            if times and said:
+                data = session.store.logs.read(*place, stream)
+                for line, at in zip(said, times_of_lines(data, noted_of(written, stream))):
+                    line["time"] = at
+            lines += said
     return lines
 
 
@@ -68,17 +75,17 @@ def _tasks(session: Any, found: Found) -> list[Row]:
     rows = list_tasks(session, "/".join(found.spec.parts[:3]))
     if found.task is not None:
         return [row for row in rows if row["task"] == found.task]
-    return sorted(rows, key=lambda row: (row["started_at"] is None, row["started_at"] or 0.0))
+    return in_order_of_start(rows)
 
 
-def _place(session: Any, found: Found, attempt: int | None) -> tuple[int, Place, Row | None]:
-    """The attempt that is meant, where its logs are, and its record."""
+def _place(session: Any, found: Found, attempt: int | None) -> tuple[int, Place, Row | None, Row | None]:
+    """The attempt that is meant, where its logs are, its record, and that of the attempt which wrote them."""
     attempts = session.store.tasks.read_attempts(found.flow, found.run, found.step, found.task)
-    number = max(attempts) if attempt is None else attempt
-    if number not in attempts:
-        known = ", ".join(map(str, attempts))
-        raise NotFound(f"attempt {attempt} of {found.spec} does not exist; there are {known}")
-    record = attempts[number]
+    # A task that is just beginning has no attempt yet.
+    number = max(attempts, default=0) if attempt is None else attempt
+    if attempt is not None and number not in attempts:
+        raise no_attempt(found, attempt, attempts)
+    record = attempts.get(number)
     place: Place = (found.flow, found.run, found.step, found.task, number)
     now = record
     for _ in range(_HOPS):
@@ -87,7 +94,7 @@ def _place(session: Any, found: Found, attempt: int | None) -> tuple[int, Place,
             break
         place = (origin["flow"], origin["run"], origin["step"], origin["task"], origin["attempt"])
         now = _record(session, place)
-    return number, place, record
+    return number, place, record, now
 
 
 def _record(session: Any, place: Place) -> Row | None:
@@ -114,11 +121,16 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
-def _lines(text: str) -> list[str]:
-    lines = text.replace("\r\n", "\n").split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
+def split_lines(text: str, ended: bool = True) -> tuple[list[str], str]:
+    """The lines of a text, and what was begun of a next one; a text that ended has its last line, too."""
+    lines = text.split("\n")
+    begun = lines.pop()
+    if begun and ended:
+        lines.append(begun)
+        begun = ""
+    return [line[:-1] if line.endswith("\r") else line for line in lines], begun
 
 
-def _check_stream(stream: str) -> None:
+def check_stream(stream: str) -> None:
     if stream not in STREAMS:
         raise UnknownOption(f"there is no log {stream!r}", hint=did_you_mean(stream, STREAMS))

@@ -11,7 +11,7 @@ from ..store.liveness import shown_status
 from .finding import find, flow_missing
 from .steps import count_tasks
 
-__all__ = ["STATUSES", "get_run", "get_spec", "latest_run", "list_runs", "shown"]
+__all__ = ["STATUSES", "end_record", "get_run", "get_spec", "latest_run", "list_runs", "shown"]
 
 Row = dict[str, Any]
 STATUSES = ("running", "completed", "failed", "interrupted", "lost")
@@ -61,6 +61,7 @@ def get_run(session: Any, pathspec: str) -> Row:
     record, status = found.record, session.store.runs.read_status(found.flow, found.run)
     shown_now = shown_status(status)
     origin = (record.get("origin") or {}).get("run")
+    end = end_record(session, found)
     return {
         "pathspec": found.run_pathspec, "flow": found.flow, "run": found.run,
         "status": shown_now, "finished": shown_now != "running", "successful": shown_now == "completed",
@@ -75,7 +76,7 @@ def get_run(session: Any, pathspec: str) -> Row:
         "versions": record.get("versions"), "git": record.get("git"), "max_workers": record.get("max_workers"),
         "code": record.get("code"), "package": record.get("package"), "code_digests": record.get("code_digests") or {},
         "tasks": _task_counts(session, found, status, shown_now), "error": status.get("error"),
-        "end_task": _end_task(session, found),
+        "end_task": f"{found.run_pathspec}/end/{end['task']}" if end else None,
     }
 
 
@@ -93,12 +94,10 @@ def _task_counts(session: Any, found: Any, status: Row, shown_now: str) -> Row:
     return {kind: sum(step.get(word, 0) for step in steps for word in words) for kind, words in kinds.items()}
 
 
-def _end_task(session: Any, found: Any) -> str | None:
-    """Pathspec of the finished task of the end step."""
-    for record in reversed(session.store.tasks.read_tasks(found.flow, found.run, ["end"])):
-        if record.get("ok"):
-            return f"{found.run_pathspec}/end/{record['task']}"
-    return None
+def end_record(session: Any, found: Any) -> Row | None:
+    """The record of the finished task of the end step."""
+    records = session.store.tasks.read_tasks(found.flow, found.run, ["end"])
+    return next((record for record in reversed(records) if record.get("ok")), None)
 
 
 def _wanted_statuses(status: Any) -> set | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..store.open import Store, open_store
-from . import artifacts, code, flows, logs, runs, steps, tags, tasks
+from . import artifacts, code, flows, lineage, logs, runs, steps, tags, tasks
 
 __all__ = ["Session"]
 
@@ -87,6 +87,10 @@ class Session:
         """Pathspecs of the finished tasks that came from a task."""
         return tasks.list_children(self, pathspec)
 
+    def lineage(self, pathspec: str, direction: str = "both", depth: int = 50) -> Row:
+        """What an artifact (or all that a task made) comes from, and what came of it: see client/lineage.py."""
+        return lineage.lineage(self, pathspec, direction, depth)
+
     # -- artifacts
 
     def artifacts(self, pathspec: str, attempt: int | None = None) -> dict[str, Row]:
@@ -117,10 +121,12 @@ class Session:
         return logs.read_log(self, pathspec, stream, attempt, offset, max_bytes)
 
     def loglines(
-        self, pathspec: str, streams: Iterable[str] = ("stdout", "stderr"), attempt: int | None = None
+        self, pathspec: str, streams: Iterable[str] = ("stdout", "stderr"), attempt: int | None = None,
+        times: bool = False,
     ) -> list[Row]:
-        """Lines of the tasks of a run, step or task: {"step", "task", "attempt", "position", "stream", "line"}."""
-        return logs.read_lines(self, pathspec, streams, attempt)
+        """Lines of the tasks of a run, step or task: {"step", "task", "attempt", "position", "stream", "line"}; with
+        `times` also "time", when the line was first seen (seconds since 1970), where that is known."""
+        return logs.read_lines(self, pathspec, streams, attempt, times)
 
     # -- tags
 
@@ -144,6 +150,10 @@ class Session:
     def code_file(self, pathspec: str, name: str) -> Row:
         """One of them: {"name", "text"}; "text" is None and "base64" is set for what is not text."""
         return code.read_file(self, pathspec, name)
+
+    def code_digests(self, pathspec: str) -> dict[str, str]:
+        """{name: sha256} of them; empty for a run that was made without a package."""
+        return code.digests(self, pathspec)
 
     def code_extract(self, pathspec: str, folder: str) -> list[str]:
         """Write them below a folder; the paths written."""

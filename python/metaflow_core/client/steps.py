@@ -52,18 +52,28 @@ def _rows(session: Any, found: Found, steps: list[Row]) -> list[Row]:
     run_status = shown_status(session.store.runs.read_status(found.flow, found.run))
     counts = count_tasks(session, found, run_status)
     spans = session.store.index.spans(found.flow, found.run)
-    return [_row(found, step, counts.get(step["name"], {}), spans) for step in steps]
+    return [_row(found, step, counts.get(step["name"], {}), spans, run_status) for step in steps]
 
 
-def _row(found: Found, step: Row, counts: dict[str, int], spans: dict[str, Any]) -> Row:
+def _row(found: Found, step: Row, counts: dict[str, int], spans: dict[str, Any], run_status: str) -> Row:
     name = step["name"]
     started_at, finished_at = spans.get(name, (None, None))
     status = _status(counts)
     return {
-        "pathspec": f"{found.run_pathspec}/{name}", "flow": found.flow, "run": found.run, "step": name,
-        "status": status, "tasks": counts, "total": sum(counts.values()), "started_at": started_at,
-        "finished_at": None if status == "running" else finished_at, "next": step.get("next") or [],
-        "foreach": step.get("foreach"), "join": bool(step.get("join")), "language": step.get("language"),
+        "pathspec": f"{found.run_pathspec}/{name}",
+        "flow": found.flow,
+        "run": found.run,
+        "step": name,
+        "status": status,
+        "idle": None if status else "not needed" if run_status == "completed" else "not started",
+        "tasks": counts,
+        "total": sum(counts.values()),
+        "started_at": started_at,
+        "finished_at": None if status == "running" else finished_at,
+        "next": step.get("next") or [],
+        "foreach": step.get("foreach"),
+        "join": bool(step.get("join")),
+        "language": step.get("language"),
         "decorators": step.get("decorators") or [],
     }
 

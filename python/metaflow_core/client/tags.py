@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import UnknownOption
+from ..store.audit import AuditLog
 from ..store.catalog import change_tags
 from .finding import find
 
@@ -27,11 +28,20 @@ def replace_tags(session: Any, pathspec: str, remove: Iterable[str], add: Iterab
             data={"tags": fixed, "pathspec": found.run_pathspec},
         )
 
+    changes = False
+
     def change(tags: set[str]) -> set[str]:
+        nonlocal changes
         # A system tag that is added again would be in two places: it is there already.
-        return tags.difference(old).union(new).difference(system)
+        changed = tags.difference(old).union(new).difference(system)
+        changes = changed != tags
+        return changed
 
     tags = change_tags(session.store, found.flow, found.run, change)
+    if changes:
+        AuditLog(session.store.storage).write(
+            "tags changed", session.settings.user, flow=found.flow, run=found.run, added=new, removed=old
+        )
     return {"pathspec": found.run_pathspec, "tags": tags["tags"], "system_tags": sorted(system)}
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Callable
 
 from ..errors import NotFound
@@ -10,7 +11,16 @@ from ..store.liveness import shown_status
 from .finding import Found, find, spec_step, spec_steps
 from .steps import seen_status
 
-__all__ = ["finished_record", "get_task", "list_attempts", "list_children", "list_parents", "list_tasks"]
+__all__ = [
+    "finished_record",
+    "get_task",
+    "in_order_of_start",
+    "list_attempts",
+    "list_children",
+    "list_parents",
+    "list_tasks",
+    "no_attempt",
+]
 
 Row = dict[str, Any]
 _INDEX = re.compile(r"\[(\d+)\](?:#\d+)?\Z")
@@ -45,8 +55,14 @@ def get_task(session: Any, pathspec: str, attempt: int | None = None) -> Row:
         "seed": record.get("seed"), "usage": record.get("usage"), "host": record.get("host"), "pid": record.get("pid"),
         "exit": record.get("exit"), "error": record.get("error"), "caught": record.get("caught"),
         "created_at": record.get("created_at"), "logs": record.get("logs"),
+        "cached": bool(record.get("cached")), "memo": record.get("memo"), "memoised": _is_memoised(found),
         "artifact_names": sorted(session.artifacts(pathspec, number)) if attempts[number] else [],
     }
+
+
+def _is_memoised(found: Found) -> bool:
+    described = spec_step(found, found.step) or {}
+    return any(decorator["name"] == "cache" for decorator in described.get("decorators") or ())
 
 
 def list_attempts(session: Any, pathspec: str) -> list[Row]:
@@ -95,12 +111,23 @@ def _chosen(found: Found, attempts: dict[int, Row | None], attempt: int | None) 
     if attempt is None:
         return max((number for number, record in attempts.items() if record), default=max(attempts))
     if attempt not in attempts:
-        raise NotFound(
-            f"attempt {attempt} of {found.run_pathspec}/{found.step}/{found.task} does not exist;"
-            f" there {'is' if len(attempts) == 1 else 'are'} {', '.join(map(str, attempts))}",
-            data={"pathspec": str(found.spec), "attempts": list(attempts)},
-        )
+        raise no_attempt(found, attempt, attempts)
     return attempt
+
+
+def in_order_of_start(rows: Iterable[Row]) -> list[Row]:
+    """Those that have not started come last."""
+    return sorted(rows, key=lambda row: (row["started_at"] is None, row["started_at"] or 0.0))
+
+
+def no_attempt(found: Found, attempt: int, attempts: Iterable[int]) -> NotFound:
+    known = list(attempts)
+    only = {0: "it has none", 1: f"its only attempt is {known[0] if known else ''}"}
+    told = only.get(len(known), f"its attempts are {', '.join(map(str, known))}")
+    return NotFound(
+        f"attempt {attempt} of {found.run_pathspec}/{found.step}/{found.task} does not exist; {told}",
+        data={"pathspec": str(found.spec), "attempts": known},
+    )
 
 
 def _flow_order(found: Found) -> Callable[[Row], Any]:

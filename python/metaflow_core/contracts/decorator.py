@@ -7,7 +7,7 @@ StepPolicy follow from given arguments; the engine reads the policy and never as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import InternalError
@@ -15,11 +15,15 @@ from ..nearest import did_you_mean
 from ..r_literal import r_literal
 from ..types import JsonObject
 
-__all__ = ["ARGUMENT_TYPES", "Argument", "DecoratorType", "Policy", "StepPolicy", "check_decorator"]
+__all__ = ["ARGUMENT_TYPES", "CAUSES", "Argument", "DecoratorType", "Policy", "StepPolicy", "check_decorator"]
 
 # "int" is a whole number (2.0 is one: R writes 2 as a double), "float" any number, "dict" a named list.
 ARGUMENT_TYPES = ("bool", "dict", "float", "int", "str")
 LEVELS = ("flow", "step")
+#: Why an attempt failed: an R error, its time limit, memory, a process that died, quit() in the step, a job that a
+#: cluster lost or took away.
+CAUSES = ("error", "timeout", "oom", "crash", "quit", "lost", "preempted")
+LOCAL = "local"
 FAN_OUTS = ("branch", "foreach", "switch")
 
 _WORDS = {
@@ -37,7 +41,13 @@ class StepPolicy:
 
     `delays_seconds` has a wait for each retry, so its length is `max_attempts - 1`. `catches` is true when a failure
     must not fail the run; the condition then goes to the artifact `catch_var`, or nowhere when that is None.
-    `cpu`, `gpu` and `memory_mb` are what one task reserves; 0 means that nothing was asked for.
+    `cpu`, `gpu`, `memory_mb`, `disk_mb` and `shared_memory_mb` are what one task reserves; 0 means that nothing was
+    asked for. Only failures with a cause in `retry_on` are tried again (all, when it is empty); `retry_memory_mb` is
+    what the first, second, ... retry reserves, the last value counts for all that follow. `cache_on` names what must be
+    as it was for an earlier task to be taken over (nothing: no task ever is), which may be `cache_seconds` old.
+    `backend` is where tasks run, with `backend_args` of the decorator that said so; a retry goes to `retry_with` when
+    that is given.
+    `away` says why tasks that are meant for a cluster run on this machine.
     """
 
     max_attempts: int = 1
@@ -49,7 +59,41 @@ class StepPolicy:
     cpu: float = 0.0
     memory_mb: float = 0.0
     gpu: float = 0.0
+    disk_mb: float = 0.0
+    shared_memory_mb: float = 0.0
     env: Mapping[str, str] = field(default_factory=dict)
+    cache_on: frozenset[str] = frozenset()
+    cache_seconds: float | None = None
+    retry_on: tuple[str, ...] = ()
+    retry_memory_mb: tuple[float, ...] = ()
+    backend: str = LOCAL
+    backend_args: Mapping[str, Any] = field(default_factory=dict)
+    retry_with: str | None = None
+    away: str | None = None
+
+    def retries(self, cause: str) -> bool:
+        """Is a failure with this cause worth another attempt, if one is left?"""
+        return not self.retry_on or cause in self.retry_on
+
+    def for_attempt(self, attempt: int) -> StepPolicy:
+        """The policy of attempt number `attempt` (from 0): a retry may have more memory, and run elsewhere."""
+        if attempt == 0:
+            return self
+        policy = self
+        if self.retry_memory_mb:
+            memory = self.retry_memory_mb[min(attempt, len(self.retry_memory_mb)) - 1]
+            policy = replace(policy, memory_mb=max(self.memory_mb, memory))
+        if self.retry_with not in (None, self.backend):
+            policy = replace(policy, backend=self.retry_with, backend_args={})
+        return policy
+
+    def backends(self) -> set[str]:
+        """All places where an attempt can run."""
+        return {self.backend} if self.retry_with is None or self.max_attempts < 2 else {self.backend, self.retry_with}
+
+    def at_home(self) -> StepPolicy:
+        """The same on this machine: for what needs no cluster, such as noting down that a process died."""
+        return self if self.backend == LOCAL else replace(self, backend=LOCAL, backend_args={})
 
 
 Policy = Mapping[str, Any]
@@ -120,10 +164,13 @@ def _no_complaints(args: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class DecoratorType:
-    """`other_args` describes further named arguments when any name is allowed. `conflicts` are decorators which
-    cannot stand on the same step, `not_on` the kinds of transition of a step it cannot stand on. `check` finds
-    what a single argument cannot show ("no duration at all"), each complaint being a sentence. `policy` gives the
-    fields of StepPolicy that follow; it is asked only for arguments without complaints."""
+    """`other_args` describes further named arguments when any name is allowed. `refused` are arguments that people know
+    from Metaflow in Python and that mean nothing here, each with a sentence on what to do instead. `conflicts` are
+    decorators which cannot stand on the same step, `not_on` the kinds of transition of a step it cannot stand on.
+    `check` finds what a single argument cannot show ("no duration at all"), each complaint being a sentence. `policy`
+    gives the fields of StepPolicy that follow; it is asked only for arguments without complaints. `shapes_result` is
+    false when a task leaves the same artifacts with and without it: then it does not count when tasks are compared
+    (`cache`)."""
 
     name: str
     help: str
@@ -131,10 +178,12 @@ class DecoratorType:
     aliases: tuple[str, ...] = ()
     args: tuple[Argument, ...] = ()
     other_args: Argument | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
     not_on: tuple[str, ...] = ()
     check: Callable[[Mapping[str, Any]], list[str]] = _no_complaints
     policy: Callable[[Mapping[str, Any]], Policy] = _nothing
+    shapes_result: bool = True
 
     def complaints(self, args: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Everything wrong with the arguments, as (message, hint)."""
@@ -156,6 +205,7 @@ class DecoratorType:
             "aliases": list(self.aliases),
             "args": [argument.to_dict() for argument in self.args],
             "other_args": None if self.other_args is None else self.other_args.to_dict(),
+            "refused": dict(self.refused),
             "conflicts": list(self.conflicts),
             "not_on": list(self.not_on),
         }
@@ -165,7 +215,8 @@ class DecoratorType:
         for name, value in args.items():
             argument = known.get(name, self.other_args)
             if argument is None:
-                yield f"{self.name} has no argument '{name}'", did_you_mean(name, known) or self._usage()
+                hint = self.refused.get(name) or did_you_mean(name, known) or self._usage()
+                yield f"{self.name} has no argument '{name}'", hint
             elif value is not None:
                 wanted = argument.complaint(value)
                 if wanted is not None:

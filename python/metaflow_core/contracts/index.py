@@ -102,5 +102,11 @@ class Index(Protocol):
     def spans(self, flow: str, run: str) -> dict[str, tuple[float | None, float | None]]:
         """{step: (when its first task started, when its last one finished)}."""
 
+    def announce(self, flow: str, run: str) -> None:
+        """Wake those who watch a run: something changed that has no row, such as what a task printed."""
+
+    def watch(self, flow: str, run: str, timeout_seconds: float) -> bool:
+        """Wait for at most so many seconds. True as soon as something may have changed about the run: look again."""
+
     def close(self) -> None:
         """Let go of files and connections. The next call opens them again."""

@@ -18,7 +18,7 @@ MEMORY = Argument("memory", ("int", "float"), min=1, help="Memory of one task, i
 DISK = Argument("disk", ("int", "float"), min=1, help="Disk space of one task, in MB.")
 SHARED_MEMORY = Argument("shared_memory", ("int", "float"), min=1, help="Size of /dev/shm, in MiB.")
 
-_FIELDS = {"cpu": "cpu", "gpu": "gpu", "memory": "memory_mb"}
+_FIELDS = {"cpu": "cpu", "gpu": "gpu", "memory": "memory_mb", "disk": "disk_mb", "shared_memory": "shared_memory_mb"}
 
 
 def resource_policy(args: Mapping[str, Any]) -> Policy:

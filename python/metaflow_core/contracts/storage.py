@@ -8,19 +8,21 @@ promises three things the store builds on:
 * a missing key is ``NotFound``, a stale version is ``StoreConflict``, anything else that
   goes wrong is ``StoreError``; no error of the operating system or of a client library leaks.
 
+A storage that needs more than its root to be opened has a class method ``open(settings)``.
+
 A new storage is one file in ``storages/`` and is tested by one line: subclass
 ``StorageSuite`` from ``tests/python/suites/storage.py``.
 """
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ..errors import StoreError
 
-__all__ = ["Storage", "StorageCapabilities", "check_key"]
+__all__ = ["Entry", "PutItem", "Storage", "StorageCapabilities", "check_key"]
 
 # A part may hold anything but separators and control characters, and is not "." or "..".
 _PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f]+"
@@ -51,6 +53,24 @@ class StorageCapabilities:
     cheap_listing: bool = True
 
 
+class Entry(NamedTuple):
+    """A key that has content. `size`: bytes of the content; a storage that compresses says in ``walk``, which must not
+    cost a request per key, how many it keeps. `modified_at`: seconds since 1970 by the clock of the storage, not
+    of this machine."""
+
+    key: str
+    size: int
+    modified_at: float
+
+
+class PutItem(NamedTuple):
+    """A local file to take in. `sha256` of its content, where the caller knows it, spares a pass over it."""
+
+    path: str
+    key: str
+    sha256: str | None = None
+
+
 @runtime_checkable
 class Storage(Protocol):
     """Bytes under keys. Sizes and offsets are in bytes."""
@@ -74,6 +94,15 @@ class Storage(Protocol):
     def size(self, key: str) -> int | None:
         """Bytes under the key, or None when it is missing."""
 
+    def size_many(self, keys: Iterable[str]) -> dict[str, int]:
+        """``size`` of every key that exists; missing ones are absent."""
+
+    def stat(self, key: str) -> Entry | None:
+        """What `walk` would say about the key, or None when it is missing."""
+
+    def touch(self, key: str) -> bool:
+        """Make `modified_at` of the key now, its content stays; False when it is missing."""
+
     def read_versioned(self, key: str) -> tuple[bytes, str]:
         """The content and a version to hand to ``write_if``; NotFound when missing."""
 
@@ -96,17 +125,29 @@ class Storage(Protocol):
         this, moved or not: it may be linked instead of copied.
         """
 
+    def put_many(self, items: Iterable[PutItem], move: bool = False) -> None:
+        """``put_file`` for each, side by side where that is quicker. After an error some may be there."""
+
     def local_path(self, key: str) -> str | None:
         """A path that may be opened now, or None: then use ``fetch_file``. Does not check existence."""
 
     def fetch_file(self, key: str, path: str) -> None:
         """Copy the content to a local file, which appears whole or not at all."""
 
+    def fetch_many(self, items: Iterable[tuple[str, str]]) -> list[str]:
+        """``fetch_file`` for each (key, path); the keys that were there. A missing one is left out."""
+
     def list_dirs(self, prefix: str = "") -> list[str]:
         """Names (not keys) of the folders directly below `prefix`, sorted; [] when there is none."""
 
     def list_files(self, prefix: str = "") -> list[str]:
         """Keys directly below `prefix`, sorted; [] when there is none."""
+
+    def walk(self, prefix: str = "") -> Iterator[Entry]:
+        """Every key below `prefix`, at any depth, in no order; what the storage keeps for itself is left out.
+
+        Keys that appear or go meanwhile may be there or not.
+        """
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys; missing ones are fine."""

@@ -17,6 +17,8 @@ _TOGETHER: dict[str, Callable[[Any, Any], Any]] = {
     "cpu": max,
     "gpu": max,
     "memory_mb": max,
+    "disk_mb": max,
+    "shared_memory_mb": max,
     "env": lambda earlier, later: {**earlier, **later},
 }
 
@@ -26,6 +28,8 @@ def effective(decorators: Iterable[DecoratorSpec]) -> StepPolicy:
     known = plugins("decorators")
     stated: dict[str, Any] = {}
     for decorator in decorators:
+        if decorator.user:
+            continue
         kind = known.get(decorator.name)
         for name, value in kind.policy(kind.complete(decorator.args)).items():
             stated[name] = _TOGETHER[name](stated[name], value) if name in stated and name in _TOGETHER else value

@@ -12,4 +12,5 @@ PLUGIN = DecoratorType(
     help="States what one task needs, wherever it runs.",
     args=(CPU, GPU, MEMORY, DISK, SHARED_MEMORY),
     policy=resource_policy,
+    shapes_result=False,
 )

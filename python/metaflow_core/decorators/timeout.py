@@ -33,4 +33,5 @@ PLUGIN = DecoratorType(
     ),
     check=_check,
     policy=_policy,
+    shapes_result=False,
 )

@@ -47,7 +47,9 @@ class Admission:
         self._running.pop(key, None)
 
     def excess(self, step: str, policy: Any) -> str | None:
-        """One sentence with both numbers when the step asks for more than the machine has."""
+        """One sentence with both numbers when the step asks for more than the machine has, or was meant for another."""
+        if policy.away:
+            return self._at_home(step, policy)
         cpu, memory = _wish(policy)
         wants = []
         if cpu > self._cores:
@@ -55,6 +57,14 @@ class Admission:
         if memory > self._memory_mb:
             wants.append(f"{memory:.0f} MB of memory (this machine has {self._memory_mb:.0f} MB)")
         return f"step '{step}' asks for {' and '.join(wants)}; its tasks run alone" if wants else None
+
+    def _at_home(self, step: str, policy: Any) -> str:
+        cpu, memory = _wish(policy)
+        asked = [f"{cpu:g} cores"] * bool(cpu) + [f"{memory:.0f} MB of memory"] * bool(memory)
+        asked += [f"{policy.gpu:g} GPU"] * bool(policy.gpu)
+        what = f"asks a cluster for {' and '.join(asked)}" if asked else "is meant for a cluster"
+        has = f"{self._cores:g} cores and {self._memory_mb:.0f} MB of memory"
+        return f"step '{step}' {what}, but {policy.away}: it runs on this machine, which has {has}"
 
 
 def _wish(policy: Any) -> tuple[float, float]:

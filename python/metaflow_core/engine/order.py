@@ -7,7 +7,8 @@ from typing import Any
 
 from .commit import frames, reference
 from .plan import PlannedStep
-from .states import Task
+from .position import Frame
+from .states import Task, attempts_allowed
 
 __all__ = ["task_order"]
 
@@ -27,21 +28,29 @@ def task_order(task: Task, step: PlannedStep, folder: str, seed: int, named_inpu
         ],
         "frames": frames(task.stack),
     }
+    if step.language != "r":
+        order["language"] = step.language
     if step.join:
-        order.update(join=True, inputs=_inputs(task.parents, named_inputs))
+        order.update(join=True, inputs=_inputs(task, named_inputs))
     elif task.parents:
         order["artifacts"] = _references(task.parents[0].table.flat())
     if step.foreach is not None:
         order["foreach"] = step.foreach
     if step.condition is not None:
-        order["condition"] = step.condition
+        order.update(condition=step.condition, cases=list(step.cases))
+    if policy.cache_on:
+        order["trace"] = True
     if policy.env:
         order["env"] = dict(policy.env)
     if policy.catch_var is not None:
         # Every attempt that ends well leaves the variable too, as null; only the last one may fill it.
         order["catch_var"] = policy.catch_var
-    if policy.catches and (task.fallback is not None or task.attempt + 1 >= policy.max_attempts):
+    last = task.fallback is not None or task.attempt + 1 >= attempts_allowed(task, policy)
+    if policy.catches and (last or policy.retry_on):
         order["catch"] = {"var": policy.catch_var, "print": policy.print_exception}
+        if not last:
+            # What is tried again is not caught yet.
+            order["catch"]["unless"] = list(policy.retry_on)
     if task.fallback is not None:
         order["fallback"] = task.fallback
     return order
@@ -51,18 +60,31 @@ def _references(records: Mapping[str, Any]) -> dict[str, str]:
     return {name: reference(record) for name, record in records.items()}
 
 
-def _inputs(parents: tuple[Task, ...], named: bool) -> dict[str, Any]:
+def _inputs(task: Task, named: bool) -> dict[str, Any]:
     """The inputs of a join. What all of them have in common, mostly from before the split, is told once, as `base`."""
     known: dict[int, str] = {}  # ten thousand splits share the records of what they did not assign
-    tables = [_table_references(parent.table.flat(), known) for parent in parents]
-    base = dict(tables[0]) if tables else {}
-    for table in tables[1:]:
+    parents = task.parents
+    tables = [None if parent.table is None else _table_references(parent.table.flat(), known) for parent in parents]
+    whole = [table for table in tables if table is not None]
+    base = dict(whole[0]) if whole else {}
+    for table in whole[1:]:
         base = {name: ref for name, ref in base.items() if table.get(name) == ref}
     items = []
     for parent, table in zip(parents, tables):
+        if table is None:
+            items.append(_failed_input(parent, parent.stack[len(task.stack)]))
+            continue
         own = {name: ref for name, ref in table.items() if base.get(name) != ref}
         items.append({"step": parent.step, "task": parent.id, "artifacts": own})
     return {"named": named, "base": base, "items": items}
+
+
+def _failed_input(parent: Task, split: Frame) -> dict[str, Any]:
+    """A split that failed, in its place among the inputs of the join. `ref`: the element of the foreach that it had."""
+    error = parent.failure.error or {}
+    told = {name: error.get(name) for name in ("classes", "message", "call", "frames")}
+    failure = {**told, "cause": parent.failure.cause, "index": split.index, "ref": reference(split.value)}
+    return {"step": parent.step, "task": parent.id, "artifacts": {}, "failure": failure}
 
 
 def _table_references(records: Mapping[str, Any], known: dict[int, str]) -> dict[str, str]:

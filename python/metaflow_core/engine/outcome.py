@@ -14,9 +14,9 @@ from typing import Any
 
 from ..store.blobs import BlobStore, digest_of, digest_of_file
 from .follow import FollowedFile
-from .states import Splits
+from .splits import Splits
 
-__all__ = ["discard_staged", "read_result", "splits_from_record", "store_staged"]
+__all__ = ["describe_staged", "discard_staged", "keep_order", "read_result", "splits_from_record", "store_staged"]
 
 ENCODING = "r-serialize-3"
 HASH_IN_MEMORY_BYTES = 4 * 1024 * 1024
@@ -36,19 +36,36 @@ def store_staged(
 ) -> dict[str, Any]:
     """Put the staged files of a result into the store. `followed` has those that were hashed while they were written.
 
-    Returns {"artifacts": {name: ArtifactRecord}, "splits": compact record or None, "condition": record or None}.
+    Returns {"artifacts": {name: ArtifactRecord}, "splits": compact record or None, "condition": record or None,
+    "dump": record or None}.
     """
     store = _Staged(blobs, folder, followed or {})
     artifacts = {name: store.record(item) for name, item in (result.get("artifacts") or {}).items()}
     splits = result.get("foreach")
-    condition = result.get("error_value")
+
+    def record(field: str) -> dict[str, Any] | None:
+        return None if result.get(field) is None else store.record(result[field])
+
     kept = {
         "artifacts": artifacts,
         "splits": None if splits is None else store.splits(splits),
-        "condition": None if condition is None else store.record(condition),
+        "condition": record("error_value"),
+        "dump": record("frames_value"),
     }
     store.keep()
     return kept
+
+
+def keep_order(blobs: BlobStore, order: Mapping[str, Any]) -> str:
+    """The digest of a failed attempt's order: whoever looks for the reason can give it again (bridge/debugging.py)."""
+    # Its folder is the machine's own business.
+    return blobs.put_bytes(json.dumps({name: value for name, value in order.items() if name != "dir"}).encode())
+
+
+def describe_staged(folder: str, items: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """{name: ArtifactRecord} of staged values, of which nothing is put into a store."""
+    staged = _Staged(None, folder, {})
+    return {name: staged.record(item) for name, item in items.items()}
 
 
 def discard_staged(folder: str) -> None:
@@ -66,7 +83,7 @@ def discard_staged(folder: str) -> None:
 class _Staged:
     """Digests of the staged files of one task, each read once."""
 
-    def __init__(self, blobs: BlobStore, folder: str, followed: Mapping[str, FollowedFile]) -> None:
+    def __init__(self, blobs: BlobStore | None, folder: str, followed: Mapping[str, FollowedFile]) -> None:
         self._blobs = blobs
         self._followed = followed
         self._folder = folder
@@ -77,7 +94,7 @@ class _Staged:
     def record(self, item: dict[str, Any]) -> dict[str, Any]:
         name, offset, size = item["file"], int(item["offset"]), int(item["size"])
         blob = self._digest(name)
-        record: dict[str, Any] = {"digest": blob, "size": size, "encoding": ENCODING}
+        record: dict[str, Any] = {"digest": blob, "size": size, "encoding": item.get("encoding") or ENCODING}
         if size != self._sizes[name]:
             record["digest"] = self._slice_digest(name, offset, size)
             record["blob"] = blob
@@ -97,9 +114,8 @@ class _Staged:
         return kept
 
     def keep(self) -> None:
-        for name, digest in self._digests.items():
-            # Linked, not moved: until the task is committed its folder stays complete.
-            self._blobs.put_file(self._path(name), digest, move=False)
+        # Linked, not moved: until the task is committed its folder stays complete.
+        self._blobs.put_files((self._path(name), digest) for name, digest in self._digests.items())
 
     def _digest(self, name: str) -> str:
         if name not in self._digests:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..graph.flow import FlowSpec
+from ..graph.step import MAX_ITERATIONS
 from ..graph.topology import topology
 
 __all__ = ["Plan", "PlannedStep", "make_plan"]
@@ -24,7 +25,15 @@ class PlannedStep:
     """For a join: the split step whose tasks it brings together."""
     policy: Any
     """decorators.policy.StepPolicy: attempts, delays, timeout, catch, resources, environment."""
-    max_turns: int = 100
+    max_turns: int = MAX_ITERATIONS
+    """How often a step that goes back to itself may run in one place."""
+    language: str = "r"
+    min_success: float = 1.0
+    """For a foreach: the fraction of its splits that must succeed for the run to go on."""
+
+    def can_spare(self, count: int) -> int:
+        """How many of `count` splits may fail."""
+        return int(count * (1.0 - self.min_success) + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,9 @@ def make_plan(spec: FlowSpec, policies: Mapping[str, Any]) -> Plan:
             cases=dict(step.switch.cases) if step.switch else {},
             closes=shape.split_of.get(step.name),
             policy=policies[step.name],
+            min_success=step.spared_to,
+            max_turns=(step.switch and step.switch.max_iterations) or MAX_ITERATIONS,
+            language=step.language,
         )
     in_steps = {name: shape.steps[name].in_steps for name in steps}
     return Plan(spec.name, steps, dict(shape.join_of), in_steps)

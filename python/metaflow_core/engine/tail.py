@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
-__all__ = ["LogTail"]
+from ..errors import MetaflowError
+from ..store.log_times import LogTimes
+from ..store.logs import LogStore
+
+__all__ = ["LogTail", "StoredLogTail"]
 
 _STREAMS = ("stdout", "stderr")
 _CHUNK_BYTES = 1 << 20
@@ -14,6 +19,7 @@ class LogTail:
     """New complete lines of the logs of one attempt. `folder` is where the worker writes them."""
 
     def __init__(self, folder: str) -> None:
+        self.times = LogTimes()
         self._folder = folder
         self._offsets = dict.fromkeys(_STREAMS, 0)
         self._begun = dict.fromkeys(_STREAMS, b"")
@@ -29,24 +35,34 @@ class LogTail:
         return found
 
     def _read(self, stream: str, everything: bool) -> list[str]:
-        path = os.path.join(self._folder, f"{stream}.log")
         lines: list[bytes] = []
         try:
-            if os.path.getsize(path) > self._offsets[stream]:
-                with open(path, "rb") as file:
-                    file.seek(self._offsets[stream])
-                    while self._take(stream, file.read(_CHUNK_BYTES), lines) and everything:
-                        pass
-        except OSError:
+            for data in self._chunks(stream, everything):
+                self._take(stream, data, lines)
+        except (OSError, MetaflowError):
             pass
         if everything and self._begun[stream]:
             lines.append(self._begun[stream])
             self._begun[stream] = b""
         return [_shown(line) for line in lines]
 
-    def _take(self, stream: str, data: bytes, lines: list[bytes]) -> bool:
-        """Adds the lines that `data` completes; False at the end of the file."""
-        self._offsets[stream] += len(data)
+    def _chunks(self, stream: str, everything: bool) -> Iterator[bytes]:
+        """What is new: one chunk, or with `everything` all of them."""
+        path = os.path.join(self._folder, f"{stream}.log")
+        if os.path.getsize(path) > self._offsets[stream]:
+            with open(path, "rb") as file:
+                file.seek(self._offsets[stream])
+                while True:
+                    data = file.read(_CHUNK_BYTES)
+                    yield data
+                    if not data or not everything:
+                        return
+
+    def _take(self, stream: str, data: bytes, lines: list[bytes]) -> None:
+        """Adds the lines that `data` completes."""
+        if data:
+            self._offsets[stream] += len(data)
+            self.times.note(stream, self._offsets[stream])
         *complete, begun = (self._begun[stream] + data).split(b"\n")
         lines.extend(complete)
         if len(begun) > _CHUNK_BYTES:
@@ -54,7 +70,23 @@ class LogTail:
             lines.append(begun)
             begun = b""
         self._begun[stream] = begun
-        return bool(data)
+
+
+class StoredLogTail(LogTail):
+    """The same of an attempt ("Flow/run/step/task/attempt") that runs elsewhere: its logs are read from the store."""
+
+    def __init__(self, logs: LogStore, path: str) -> None:
+        super().__init__(path)
+        flow, run, step, task, attempt = path.split("/")
+        self._logs = logs
+        self._place = (flow, run, step, task, int(attempt))
+
+    def _chunks(self, stream: str, everything: bool) -> Iterator[bytes]:
+        while True:
+            data = self._logs.read(*self._place, stream, self._offsets[stream], _CHUNK_BYTES)
+            yield data
+            if not data or not everything:
+                return
 
 
 def _shown(line: bytes) -> str:

@@ -16,11 +16,13 @@ __all__ = ["DecoratorSpec"]
 class DecoratorSpec:
     name: str
     args: Mapping[str, Any] = field(default_factory=dict)
+    user: bool = False
+    """Made by the user (R/step-decorator.R): it travels with the code, and the core knows only its name."""
 
     @classmethod
     def from_dict(cls, data: Any, where: str = "decorator") -> DecoratorSpec:
         shape = Shape(data, where)
-        return cls(name=shape.text("name"), args=shape.mapping("args"))
+        return cls(name=shape.text("name"), args=shape.mapping("args"), user=shape.flag("user"))
 
     def to_dict(self) -> JsonObject:
-        return {"name": self.name, "args": dict(self.args)}
+        return {"name": self.name, "args": dict(self.args), **({"user": True} if self.user else {})}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["RESERVED_NAMES", "R_WORDS", "name_complaint", "repaired"]
+__all__ = ["RESERVED_NAMES", "R_WORDS", "artifact_complaint", "name_complaint", "repaired"]
 
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+# An artifact is no folder, and a dot is part of many names in R: self$my.grid.
+_ARTIFACT = re.compile(r"(?:[A-Za-z]|\.(?![0-9]))[A-Za-z0-9._]*\Z")
 LONGEST = 100
 
 # What `self` means by these names (R/self.R).
@@ -51,6 +53,13 @@ def name_complaint(name: str, reserved: frozenset[str] = RESERVED_NAMES) -> str 
     if name in reserved:
         return "is reserved"
     return None
+
+
+def artifact_complaint(name: str) -> str | None:
+    """The same for the name of an artifact that the flow only reads."""
+    if _ARTIFACT.match(name) and "." in name:
+        return None if len(name) <= LONGEST else f"is longer than {LONGEST} characters"
+    return name_complaint(name)
 
 
 def repaired(name: str) -> str | None:

@@ -5,7 +5,6 @@ Values given to a run are read and checked in R, where they live; here is only w
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from .parameter import ParameterSpec
@@ -46,6 +45,8 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_date(value: Any) -> bool:
+    import datetime  # few flows have one
+
     try:
         return isinstance(value, str) and bool(datetime.date.fromisoformat(value.strip()))
     except ValueError:

@@ -45,6 +45,14 @@ class Shape:
             raise _malformed(f"{self._where}, field '{field}'", "a whole number", value)
         return value
 
+    def optional_number(self, field: str) -> float | None:
+        value = self._value(field)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise _malformed(f"{self._where}, field '{field}'", "a number", value)
+        return float(value)
+
     def any(self, field: str) -> Any:
         return self._data.get(field)
 

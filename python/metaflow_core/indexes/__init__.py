@@ -1,7 +1,8 @@
 """Indexes, one file each, found by name: quick lookup over a store, rebuilt from it at any time.
 
-An index module ends with ``PLUGIN = <class>``; the class is called with (address, fill) and
-keeps the contract in ``contracts/index.py``. `fill(index)` merges in the rows of the store.
+An index module ends with ``PLUGIN = <class>``; the class is called with (address, fill, identity) and
+keeps the contract in ``contracts/index.py``. `fill(index)` merges in the rows of the store;
+`identity()` is what no other store has, None as long as there is no store at all.
 """
 from __future__ import annotations
 

@@ -13,19 +13,21 @@ import hashlib
 import itertools
 import os
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from ..contracts.storage import StorageCapabilities, check_key
-from ..errors import MetaflowError, NotFound, StoreConflict, StoreError
+from ..contracts.storage import Entry, PutItem, StorageCapabilities, check_key
+from ..errors import DiskFull, MetaflowError, NotFound, StoreConflict, StoreError
 
 __all__ = ["LocalStorage"]
 
 _TMP = "tmp"
 _STAGED = "w-"  # what this file stages carries this prefix; other files in tmp/ are not ours
 _LOCKS = 64  # lock files; keys are spread over them so that few writers ever meet
+_DELETIONS = 20  # times that a folder is emptied again
 _COPY_BYTES = 1 << 20
 _O_BINARY = getattr(os, "O_BINARY", 0)  # Windows translates line ends without it
 _O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -40,6 +42,7 @@ _HINTS = {
     errno.EDQUOT: "Your disk quota is used up: free some space, or set METAFLOW_DATASTORE_ROOT to another disk.",
 }
 _HINTS[errno.EPERM] = _HINTS[errno.EACCES]
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def _translated(method):
@@ -57,7 +60,8 @@ def _translated(method):
 
 def _store_error(root: str, err: OSError) -> MetaflowError:
     where = " -> ".join(str(name) for name in (err.filename, err.filename2) if name is not None) or root
-    return StoreError(
+    kind = DiskFull if err.errno in _FULL else StoreError
+    return kind(
         f"the datastore at {root} failed: {err.strerror or err} ({where})",
         hint=_HINTS.get(err.errno, "Look at the folder and the disk it is on."),
         data={"path": where, "errno": err.errno},
@@ -114,6 +118,32 @@ class LocalStorage:
         except _MISSING:
             return None
         return None if _is_dir(stat) else stat.st_size
+
+    def size_many(self, keys: Iterable[str]) -> dict[str, int]:
+        sizes = ((key, self.size(key)) for key in keys)
+        return {key: size for key, size in sizes if size is not None}
+
+    @_translated
+    def stat(self, key: str) -> Entry | None:
+        try:
+            stat = os.stat(self._path(key))
+        except _MISSING:
+            return None
+        return None if _is_dir(stat) else Entry(key, stat.st_size, stat.st_mtime)
+
+    @_translated
+    def touch(self, key: str) -> bool:
+        if not self.exists(key):
+            return False
+        path = self._path(key)
+        try:
+            os.utime(path)
+        except _MISSING:
+            return False
+        except PermissionError:
+            # A file of somebody else in a folder that we share: only a new file can be young.
+            self._replace(self._stage_copy(path), path)
+        return True
 
     def read_versioned(self, key: str) -> tuple[bytes, str]:
         data = self.read(key)
@@ -179,7 +209,13 @@ class LocalStorage:
     def delete_tree(self, prefix: str) -> None:
         import shutil
 
-        shutil.rmtree(self._path(prefix), onerror=_unless_missing)
+        for last in (False,) * _DELETIONS + (True,):
+            try:
+                shutil.rmtree(self._path(prefix), onerror=_unless_missing)
+                return
+            except OSError as err:
+                if last or err.errno != errno.ENOTEMPTY:  # somebody wrote into a folder that was being emptied
+                    raise
 
     @_translated
     def sweep(self, older_than_seconds: float) -> int:
@@ -193,6 +229,18 @@ class LocalStorage:
 
     def local_path(self, key: str) -> str | None:
         return self._path(key)
+
+    def put_many(self, items: Iterable[PutItem], move: bool = False) -> None:
+        for item in items:
+            self.put_file(item.path, item.key, move=move)
+
+    def fetch_many(self, items: Iterable[tuple[str, str]]) -> list[str]:
+        found = []
+        for key, path in items:
+            with suppress(NotFound):
+                self.fetch_file(key, path)
+                found.append(key)
+        return found
 
     @_translated
     def fetch_file(self, key: str, path: str) -> None:
@@ -218,6 +266,20 @@ class LocalStorage:
         start = prefix.rstrip("/") + "/" if prefix else ""
         return sorted(start + entry.name for entry in _scan(self._folder(prefix)) if entry.is_file())
 
+    def walk(self, prefix: str = "") -> Iterator[Entry]:
+        todo = [(self._folder(prefix), prefix.rstrip("/"))]
+        while todo:
+            folder, start = todo.pop()
+            for entry in self._entries(folder):
+                key = f"{start}/{entry.name}" if start else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if key != _TMP:
+                        todo.append((entry.path, key))
+                    continue
+                with suppress(*_MISSING):
+                    stat = entry.stat()
+                    yield Entry(key, stat.st_size, stat.st_mtime)
+
     # -- durability
 
     @_translated
@@ -236,6 +298,10 @@ class LocalStorage:
     def _path(self, key: str) -> str:
         path = f"{self.root}/{check_key(key)}"
         return path if os.sep == "/" else path.replace("/", os.sep)
+
+    @_translated
+    def _entries(self, folder: str) -> list:
+        return _scan(folder)
 
     def _folder(self, prefix: str) -> str:
         return self._path(prefix.rstrip("/")) if prefix else self.root
@@ -475,6 +541,7 @@ def _modified(entry: os.DirEntry) -> float:
 # One call flushes the whole file system on Linux. It also waits for what others wrote there, so a few
 # files are flushed by name.
 _FLUSHED_ONE_BY_ONE = 500
+_FLUSHED_AT_ONCE = 8
 _HAS_SYNCFS = sys.platform.startswith("linux")
 
 
@@ -496,15 +563,38 @@ def _syncfs(root: str) -> None:
 
 
 def _flush(paths: Iterable[str]) -> None:
-    for path in sorted(paths):
-        try:
-            handle = os.open(path, os.O_RDWR | _O_BINARY)
-        except OSError:
-            continue  # deleted since, or not ours to open
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    """Side by side, so that a journal takes them in one go: ten files cost half of what they do in a row."""
+    waiting = deque(paths)
+    problems: list[OSError] = []
+
+    def work() -> None:
+        with suppress(IndexError):
+            while True:
+                try:
+                    _fsync(waiting.popleft())
+                except OSError as problem:
+                    problems.append(problem)
+
+    # Plain threads: concurrent.futures takes 5 ms to import.
+    threads = [threading.Thread(target=work) for _ in range(min(len(waiting), _FLUSHED_AT_ONCE) - 1)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    if problems:
+        raise problems[0]
+
+
+def _fsync(path: str) -> None:
+    try:
+        handle = os.open(path, os.O_RDWR | _O_BINARY)
+    except OSError:
+        return  # deleted since, or not ours to open
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 PLUGIN = LocalStorage

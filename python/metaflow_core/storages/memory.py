@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
-from ..contracts.storage import StorageCapabilities, check_key
+from ..contracts.storage import Entry, PutItem, StorageCapabilities, check_key
 from ..errors import NotFound, StoreConflict, StoreError
 
 __all__ = ["MemoryStorage"]
@@ -20,6 +22,7 @@ class MemoryStorage:
     def __init__(self, root: str = "memory"):
         self.root = root
         self._content: dict[str, tuple[bytes, str]] = {}
+        self._modified: dict[str, float] = {}
         self._guard = threading.Lock()
         self._writes = 0
 
@@ -40,6 +43,23 @@ class MemoryStorage:
 
     def size(self, key: str) -> int | None:
         return len(self.read(key)) if self.exists(key) else None
+
+    def size_many(self, keys: Iterable[str]) -> dict[str, int]:
+        sizes = ((key, self.size(key)) for key in keys)
+        return {key: size for key, size in sizes if size is not None}
+
+    def stat(self, key: str) -> Entry | None:
+        try:
+            return Entry(check_key(key), len(self._content[key][0]), self._modified[key])
+        except KeyError:
+            return None
+
+    def touch(self, key: str) -> bool:
+        with self._guard:
+            if not self.exists(key):
+                return False
+            self._modified[key] = time.time()
+            return True
 
     def read_versioned(self, key: str) -> tuple[bytes, str]:
         try:
@@ -83,6 +103,18 @@ class MemoryStorage:
         check_key(key)
         return None
 
+    def put_many(self, items: Iterable[PutItem], move: bool = False) -> None:
+        for item in items:
+            self.put_file(item.path, item.key, move=move)
+
+    def fetch_many(self, items: Iterable[tuple[str, str]]) -> list[str]:
+        found = []
+        for key, path in items:
+            with suppress(NotFound):
+                self.fetch_file(key, path)
+                found.append(key)
+        return found
+
     def fetch_file(self, key: str, path: str) -> None:
         data = self.read(key)
         staged = f"{path}.{os.getpid()}-{threading.get_ident()}.part"
@@ -100,10 +132,16 @@ class MemoryStorage:
         start = _folder(prefix)
         return sorted(start + rest for rest in self._below(prefix) if "/" not in rest)
 
+    def walk(self, prefix: str = "") -> Iterator[Entry]:
+        start = _folder(prefix)
+        entries = (self.stat(start + rest) for rest in self._below(prefix))
+        return (entry for entry in entries if entry is not None)
+
     def delete(self, keys: Iterable[str]) -> None:
         with self._guard:
             for key in keys:
                 self._content.pop(check_key(key), None)
+                self._modified.pop(key, None)
 
     def delete_tree(self, prefix: str) -> None:
         self.delete([f"{check_key(prefix.rstrip('/'))}/{rest}" for rest in self._below(prefix)])
@@ -116,7 +154,8 @@ class MemoryStorage:
 
     def _put(self, key: str, data: bytes) -> str:
         self._writes += 1
-        self._content[check_key(key)] = (bytes(data), str(self._writes))
+        self._modified[check_key(key)] = time.time()
+        self._content[key] = (bytes(data), str(self._writes))
         return str(self._writes)
 
     def _below(self, prefix: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from ..contracts.storage import Storage
 from ..errors import NotFound
 from . import layout
+from .record_lines import RecordLines
 from .records import decode, encode
 
 __all__ = ["TaskBatches"]
@@ -31,12 +32,21 @@ class TaskBatches:
         """Commit these records at once, as batch `number` of the run; returns them as they were written."""
         key = layout.batch_key(flow, run, str(number))
         lines = [encode(record, key) for record in records]
-        self._write(key, lines)
+        self._storage.write(key, RecordLines(lines).content())
         return lines
 
-    def complete(self, flow: str, run: str, lines: list[bytes]) -> None:
+    def next_number(self, flow: str, run: str) -> int:
+        """The number of the first batch that the run does not have yet."""
+        keys = self._storage.list_files(layout.batch_folder(flow, run))
+        return sum(1 for key in keys if key != layout.batch_key(flow, run, layout.ALL_TASKS))
+
+    def complete(self, flow: str, run: str, lines: RecordLines) -> None:
         """The run has ended, and these are all its records, as they were written when they were committed."""
-        self._write(layout.batch_key(flow, run, layout.ALL_TASKS), lines)
+        self._storage.write(layout.batch_key(flow, run, layout.ALL_TASKS), lines.content())
+
+    def is_complete(self, flow: str, run: str) -> bool:
+        """Has the run ended with nothing left to commit?"""
+        return self._storage.exists(layout.batch_key(flow, run, layout.ALL_TASKS))
 
     def reopen(self, flow: str, run: str) -> None:
         """More will be committed in a run that has ended: its records are to be read one by one again."""
@@ -49,7 +59,12 @@ class TaskBatches:
         if not keys:
             return {}
         # Another run may have this id by now, when somebody removed the store under our feet.
-        state = (flow, run, self._storage.size(layout.run_key(flow, run)), [(key, self._storage.size(key)) for key in keys])
+        state = (
+            flow,
+            run,
+            self._storage.size(layout.run_key(flow, run)),
+            [(key, self._storage.size(key)) for key in keys],
+        )
         if self._known is None or self._known[0] != state:
             found = self._storage.read_many(keys)
             records = [record for key in keys if key in found for record in _records(found[key], key)]
@@ -63,9 +78,6 @@ class TaskBatches:
             return _records(self._storage.read(key), key)
         except NotFound:
             return None
-
-    def _write(self, key: str, lines: list[bytes]) -> None:
-        self._storage.write(key, b"".join(line + b"\n" for line in lines))
 
 
 def _records(data: bytes, key: str) -> list[Record]:

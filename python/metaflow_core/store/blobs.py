@@ -4,17 +4,26 @@ The same bytes are kept once, whoever writes them. Only this file knows that nam
 """
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from ..contracts.storage import Storage
+from ..contracts.storage import PutItem, Storage
 from ..errors import Corrupted, NotFound, StoreError
-from .layout import blob_key
+from .layout import BLOBS, blob_key
+from .sweeping import claim_present
+
+if TYPE_CHECKING:
+    from .cache import BlobCache
 
 __all__ = ["BlobStore", "digest_of", "digest_of_file"]
 
 _CHUNK_BYTES = 1 << 20
+_LOOKS = 5  # at a copy that others want to go
+_ASK_FIRST_BYTES = 1 << 20  # sending less again is quicker than asking whether it is there
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -39,17 +48,18 @@ def digest_of_file(path: str, offset: int = 0, size: int | None = None) -> str:
 
 
 class BlobStore:
-    """Blobs on a storage. `cache` is a local folder for storages whose bytes are elsewhere."""
+    """Blobs on a storage. `cache` has the copies of those whose storage is elsewhere."""
 
-    def __init__(self, storage: Storage, cache: str | None = None):
+    def __init__(self, storage: Storage, cache: BlobCache | None = None):
         self._storage = storage
-        self._cache = cache
+        self._apart = not storage.capabilities.local_paths
+        self._given = cache
 
     def put_bytes(self, data: bytes) -> str:
         """Keep these bytes; returns their digest. Bytes that are there already are not written again."""
         digest = digest_of(data)
         key = blob_key(digest)
-        if self._storage.size(key) != len(data):
+        if not self._stays(key, len(data)):
             self._storage.write(key, data)
         return digest
 
@@ -60,13 +70,35 @@ class BlobStore:
         """
         digest = digest_of_file(path) if digest is None else _checked(digest)
         key = blob_key(digest)
-        # A blob of the wrong size is what a power cut left of it: replacing it heals the store.
-        if self._storage.size(key) == _size(path):
+        if self._stays(key, _size(path)):
             if move:
                 os.unlink(path)
         else:
             self._storage.put_file(path, key, move=move)
         return digest
+
+    def put_files(self, items: Iterable[tuple[str, str]]) -> None:
+        """Keep the content of each (path, digest), side by side where that is quicker.
+
+        The files stay where they are, but must not be written any more: they can be linked instead of copied.
+        """
+        items = list(items)
+        if not self._apart:
+            for path, digest in items:
+                self.put_file(path, digest, move=False)
+            return
+        large = [digest for path, digest in items if _size(path) > _ASK_FIRST_BYTES]
+        there = self._storage.size_many(blob_key(digest) for digest in large) if large else {}
+        kept = {digest for path, digest in items if there.get(blob_key(digest)) == _size(path) and self.keep(digest)}
+        new = [(path, digest) for path, digest in items if digest not in kept]
+        self._storage.put_many([PutItem(path, blob_key(_checked(digest)), digest) for path, digest in new])
+        for path, digest in items:
+            self._cache.adopt(path, digest)
+
+    def keep(self, digest: str) -> bool:
+        """Whether a blob is there, and stays until a record that names it is committed within the next minutes."""
+        entry = self._storage.stat(blob_key(_checked(digest)))
+        return entry is not None and claim_present(self._storage, entry)
 
     def has(self, digest: str) -> bool:
         return self._storage.exists(blob_key(_checked(digest)))
@@ -80,10 +112,28 @@ class BlobStore:
         key = blob_key(_checked(digest))
         local = self._storage.local_path(key)
         if local is None:
-            return self._cached(key, digest)
+            if self.fill([digest]):
+                raise _missing(key)
+            return self._cache.path(digest)
         if not os.path.isfile(local):
             raise _missing(key)
         return local
+
+    def lasting_path(self, digest: str, folder: str) -> str:
+        """The same for longer than a moment: a copy can go to make room for others, so it has a second name in
+        `folder`, of whoever asks."""
+        if not self._apart:
+            return self.path(digest)
+        target = os.path.join(folder, _checked(digest))
+        os.makedirs(folder, exist_ok=True)
+        for tries_left in range(_LOOKS, -1, -1):
+            try:
+                _second_name(self.path(digest), target)
+                break
+            except FileNotFoundError:
+                if not tries_left:
+                    raise _missing(blob_key(digest)) from None
+        return target
 
     def read(self, digest: str, offset: int = 0, size: int | None = None, expect: str | None = None) -> bytes:
         """Bytes of a blob, verified.
@@ -92,6 +142,11 @@ class BlobStore:
         against `expect`, the digest of that part, or else by reading the whole blob.
         """
         key = blob_key(_checked(digest))
+        copy = self._cache.find(digest) if self._apart else None
+        if copy is not None:
+            with contextlib.suppress(FileNotFoundError), open(copy, "rb") as file:  # or it made room just now
+                file.seek(offset)
+                return file.read() if size is None else file.read(size)
         try:
             if expect is not None and size is not None:
                 return _verified(self._storage.read_range(key, offset, size), expect, key, offset)
@@ -105,30 +160,64 @@ class BlobStore:
         """Like `read`, without holding the bytes; returns the local path that was checked."""
         path = self.path(digest)
         whole = expect is None or size is None
-        found = digest_of_file(path) if whole else digest_of_file(path, offset, size)
-        if found != (digest if whole else expect):
+
+        def is_right() -> bool:
+            found = digest_of_file(path) if whole else digest_of_file(path, offset, size)
+            return found == (digest if whole else expect)
+
+        if not is_right() and self._apart:
+            self._cache.drop(digest)  # damaged on this disk since it was checked
+            self.path(digest)
+        if not is_right():
             raise _damaged(blob_key(digest), offset)
         return path
 
-    def _cached(self, key: str, digest: str) -> str:
-        folder = os.path.join(self._cache_root(), digest[:2])
-        path = os.path.join(folder, digest)
-        if not os.path.isfile(path):
-            os.makedirs(folder, exist_ok=True)
-            try:
-                self._storage.fetch_file(key, path)
-            except NotFound:
-                raise _missing(key) from None
-        return path
+    def _stays(self, key: str, size: int) -> bool:
+        # A blob of the wrong size is what a power cut left of it: replacing it heals the store.
+        entry = self._storage.stat(key)
+        return entry is not None and entry.size == size and claim_present(self._storage, entry)
 
-    def _cache_root(self) -> str:
-        if self._cache is None:
+    @property
+    def folder(self) -> str:
+        """The folder of this machine where a blob is, as <aa>/<digest>, if it is on this machine."""
+        return self._storage.local_path(BLOBS) or self._cache.folder
+
+    def fill(self, digests: Iterable[str]) -> list[str]:
+        """See that each is in `folder`; those that the datastore does not have. Corrupted names one that is damaged."""
+        if not self._apart:
+            return [digest for digest in digests if not self._storage.exists(blob_key(_checked(digest)))]
+        return self._cache.fill((_checked(digest) for digest in digests), self._fetch)
+
+    def _fetch(self, wanted: list[tuple[str, str]]) -> list[str]:
+        digests = {blob_key(digest): digest for digest, _ in wanted}
+        return [digests[key] for key in self._storage.fetch_many((blob_key(digest), path) for digest, path in wanted)]
+
+    @property
+    def _cache(self) -> BlobCache:
+        if self._given is None:
             import tempfile
+
+            from .cache import BlobCache
 
             # Lives as long as this object, so that a session without a cache leaves nothing behind.
             self._temporary = tempfile.TemporaryDirectory(prefix="metaflow-blobs-")
-            self._cache = self._temporary.name
-        return self._cache
+            self._given = BlobCache(self._temporary.name, float("inf"))
+        return self._given
+
+
+def _second_name(path: str, target: str) -> None:
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without hard links
+        import shutil
+
+        part = f"{target}.{os.getpid()}.part"
+        shutil.copyfile(path, part)
+        os.replace(part, target)
 
 
 def _checked(digest: str) -> str:

@@ -2,7 +2,7 @@
 
 A scheduler that is killed cannot say so: its status stays "running". On its own machine the
 process is looked up, together with its start time, since process ids are used again; from
-another machine only the heartbeat tells.
+another machine, or one that only has the same name, the heartbeat tells.
 """
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ import sys
 import time
 from typing import Any
 
+from ..settings import machine_name
+
 __all__ = ["HEARTBEAT_TIMEOUT_SECONDS", "host_name", "process_start", "shown_status"]
 
 HEARTBEAT_TIMEOUT_SECONDS = 120.0
+#: How long a run may wait for its scheduler to be started again by a cluster, whose queue can be long.
+SUSPENDED_SECONDS = 30 * 24 * 3600.0
 
 
 def host_name() -> str:
+    named = machine_name()
+    if named is not None:
+        return named
     if hasattr(os, "uname"):
         return os.uname().nodename
     import platform
@@ -28,9 +35,13 @@ def shown_status(status: dict[str, Any], now: float | None = None) -> str:
     """The status to show: as written, or "lost" for a run whose process is gone."""
     if status["status"] != "running":
         return status["status"]
-    if status.get("host") == host_name() and status.get("pid") is not None:
-        return "running" if _is_alive(int(status["pid"]), status.get("pid_start")) else "lost"
-    age = (time.time() if now is None else now) - (status.get("heartbeat_at") or 0.0)
+    now = time.time() if now is None else now
+    if status.get("suspended_at") is not None:
+        return "running" if now - status["suspended_at"] <= SUSPENDED_SECONDS else "lost"
+    start = status.get("pid_start")
+    if status.get("host") == host_name() and status.get("pid") is not None and _is_of_this_boot(start):
+        return "running" if _is_alive(int(status["pid"]), start) else "lost"
+    age = now - (status.get("heartbeat_at") or 0.0)
     return "running" if age <= HEARTBEAT_TIMEOUT_SECONDS else "lost"
 
 
@@ -42,6 +53,15 @@ def process_start(pid: int | None = None) -> str | None:
     if os.name == "posix":
         return _posix_start(pid)
     return None
+
+
+def _is_of_this_boot(start: str | None) -> bool:
+    """Whether such a process can be one of ours: Linux names the start of the machine with it. Many machines, above all
+    containers, share one name."""
+    own = process_start() if sys.platform.startswith("linux") else None
+    if start is None or own is None or "-" not in start:
+        return True
+    return start.partition("-")[0] == own.partition("-")[0]
 
 
 def _is_alive(pid: int, start: str | None) -> bool:

@@ -12,8 +12,9 @@ from typing import Any
 
 from ..errors import Corrupted, NotFound, StoreError
 from ..nearest import did_you_mean
+from .blobs import digest_of
 
-__all__ = ["extract_package", "list_package", "pack_files", "read_package_file"]
+__all__ = ["digest_package", "extract_package", "list_package", "pack_files", "read_package_file"]
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
@@ -37,6 +38,12 @@ def list_package(path: str) -> list[dict[str, Any]]:
     """[{"name", "size_bytes"}] of the package in the file at `path`, by name."""
     with _opened(path) as tar:
         return sorted(({"name": member.name, "size_bytes": member.size} for member in _files(tar)), key=_by_name)
+
+
+def digest_package(path: str) -> dict[str, str]:
+    """{name: sha256} of the files of a package: what differs between two is known without unpacking either."""
+    with _opened(path) as tar:
+        return {member.name: digest_of(tar.extractfile(member).read()) for member in _files(tar)}  # type: ignore[union-attr]
 
 
 def read_package_file(path: str, name: str) -> bytes:

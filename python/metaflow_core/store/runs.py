@@ -76,7 +76,7 @@ class RunStore:
         try:
             return decode(self._storage.read(key), key)
         except NotFound:
-            raise NotFound(f"run {run} of {flow} does not exist", data={"flow": flow, "run": run}) from None
+            raise _no_run(flow, run) from None
 
     def read_status(self, flow: str, run: str) -> Record:
         return self._read_mutable(flow, run, layout.status_key, initial_status)[0]
@@ -84,6 +84,15 @@ class RunStore:
     def read_tags(self, flow: str, run: str) -> Record:
         """{"version", "tags": sorted user tags}; system tags are in run.json."""
         return self._read_mutable(flow, run, layout.tags_key, initial_tags)[0]
+
+    def read_run_and_tags(self, flow: str, run: str) -> tuple[Record, Record]:
+        """Both at once, side by side where each costs a request; NotFound when this run was never claimed."""
+        key, tags = layout.run_key(flow, run), layout.tags_key(flow, run)
+        found = self._storage.read_many([key, tags])
+        if key not in found:
+            raise _no_run(flow, run)
+        record = decode(found[key], key)
+        return record, decode(found[tags], tags) if tags in found else initial_tags(record)
 
     def read_runs(self, flow: str, runs: Iterable[str]) -> dict[str, tuple[Record, Record, Record]]:
         """{run: (record, status, tags)} of many runs; those that do not exist are absent."""
@@ -151,7 +160,11 @@ class RunStore:
 
     def list_steps(self, flow: str, run: str) -> list[str]:
         """Names of the steps that have started, sorted."""
-        folders = [name for name in self._storage.list_dirs(layout.run_folder(flow, run)) if name != layout.BATCHES]
+        folders = [
+            name
+            for name in self._storage.list_dirs(layout.run_folder(flow, run))
+            if name not in (layout.BATCHES, layout.JOBS)
+        ]
         return sorted({*folders, *(step for step, _, _ in self.batches.committed(flow, run))})
 
     def list_tasks(self, flow: str, run: str, step: str) -> list[str]:
@@ -168,6 +181,10 @@ class RunStore:
 
     def _run_folders(self, flow: str) -> list[str]:
         return _numbers(self._storage.list_dirs(layout.flow_folder(flow)))
+
+
+def _no_run(flow: str, run: str) -> NotFound:
+    return NotFound(f"run {run} of {flow} does not exist", data={"flow": flow, "run": run})
 
 
 def _numbers(names: Iterable[str]) -> list[str]:

@@ -48,6 +48,10 @@ class TaskStore:
 
     # -- reading
 
+    def has_task(self, flow: str, run: str, step: str, task: str, attempt: int) -> bool:
+        """Whether the attempt is committed by a file of its own, as those of task runners are."""
+        return self._storage.exists(layout.task_key(flow, run, step, task, attempt))
+
     def read_task(self, flow: str, run: str, step: str, task: str, attempt: int | None = None) -> Record:
         """The record of an attempt, by default of the latest finished one; NotFound if none is finished."""
         if attempt is not None:

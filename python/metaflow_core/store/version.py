@@ -4,12 +4,15 @@ Reading never writes it, so looking into an empty folder leaves that folder empt
 """
 from __future__ import annotations
 
+import hashlib
+import os
+
 from ..contracts.storage import Storage
 from ..errors import NotFound, StoreTooNew
 from . import layout
 from .records import decode, encode
 
-__all__ = ["STORE_FORMAT", "check_format", "claim_format"]
+__all__ = ["STORE_FORMAT", "check_format", "claim_format", "store_identity"]
 
 STORE_FORMAT = 1
 
@@ -33,5 +36,15 @@ def check_format(storage: Storage) -> bool:
 def claim_format(storage: Storage) -> None:
     """Mark `storage` as a datastore of our format, unless it is one already."""
     if not check_format(storage):
-        storage.create(layout.FORMAT, encode({"store_format": STORE_FORMAT}, layout.FORMAT))
+        record = {"store_format": STORE_FORMAT, "id": os.urandom(8).hex()}
+        storage.create(layout.FORMAT, encode(record, layout.FORMAT))
         check_format(storage)
+
+
+def store_identity(storage: Storage) -> str | None:
+    """What tells this datastore from all others, also from one that was at the same place before it; None: no store."""
+    try:
+        record = decode(storage.read(layout.FORMAT), layout.FORMAT)
+    except NotFound:
+        return None
+    return record.get("id") or hashlib.sha256(storage.root.encode()).hexdigest()[:16]

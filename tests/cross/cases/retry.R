@@ -1,5 +1,18 @@
-# The first attempt of every task goes wrong: by stop(), in joins by dying. The second one starts afresh.
+# The first attempt of every task goes wrong: by stop(), in joins by dying. The second one starts afresh, with the same
+# random numbers. A decorator of the user's sees both, and the error between them.
+watch <- function(what, ctx) note_in("watched.log", paste(place(ctx$self), ctx$attempt, what))
+
+step_decorator("watch",
+  before = function(ctx) watch("before", ctx),
+  after = function(ctx) watch("after", ctx),
+  on_error = function(ctx) {
+    stopifnot(conditionMessage(ctx$error) == "on purpose")
+    watch("error", ctx)
+  }
+)
+
 attempt <- function(self) {
+  note_in("numbers.log", sprintf("%s %.12f", place(self), stats::runif(1)))
   note(place(self))
   if (current("retry_count") == 0L) {
     self$leftover <- place(self)
@@ -10,7 +23,7 @@ attempt <- function(self) {
 }
 
 list(
-  decorators = function(step) list(retry(times = 2, minutes_between_retries = 0)),
+  decorators = function(step) list(retry(times = 2, minutes_between_retries = 0), decorator("watch")),
   start = function(self, inputs) {
     attempt(self)
     self$history <- place(self)

@@ -6,6 +6,9 @@ class TestMyIndex(IndexSuite):
         return lambda fill=lambda index: None: MyIndex(address, fill)
 """
 
+import threading
+import time
+
 import pytest
 from metaflow_core.contracts.index import Index
 from metaflow_core.errors import StoreError, UnknownOption
@@ -299,6 +302,48 @@ class IndexSuite:
         with pytest.raises(StoreError):
             index.record_tasks([task_row(), {**task_row(task="2"), "message": object()}])
         assert index.tasks("F", "1") == []
+
+    def test_texts_may_hold_anything(self, index):
+        text = "a'b\"c%s?\n\u00e9\U0001f600"
+        self.put(index, "1", flow=text, tags=[text], user=text)
+        assert [row["user"] for row in index.runs(text, {"tags_all": text})] == [text]
+        index.record_tasks([task_row(message="\x00 and \udcff")])
+        assert " and " in index.tasks("F", "1")[0]["message"]
+
+    # -- watching
+
+    def test_watching_ends_in_time(self, open_index, index):
+        self.put(index)
+        watcher = open_index()
+        for _ in range(3):
+            started = time.monotonic()
+            assert watcher.watch("F", "1", 0.3) in (True, False)
+            assert time.monotonic() - started < 20
+        watcher.close()
+
+    @pytest.mark.parametrize("verb", ["status", "tasks", "tags", "announce"])
+    def test_who_watches_is_woken(self, open_index, index, verb):
+        self.put(index)
+        watcher = open_index()
+        watcher.watch("F", "1", 0.05)
+        woken = threading.Event()
+
+        def watch():
+            while not watcher.watch("F", "1", 60):
+                pass
+            woken.set()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        {
+            "status": lambda: index.record_status("F", "1", status_record("completed", version=9)),
+            "tasks": lambda: index.record_tasks([task_row()]),
+            "tags": lambda: index.record_tags("F", "1", tags_record(["x"], version=9)),
+            "announce": lambda: index.announce("F", "1"),
+        }[verb]()
+        assert woken.wait(30)
+        thread.join()
+        watcher.close()
 
     # -- several of them
 

@@ -7,6 +7,7 @@ class TestMyStorage(StorageSuite):
 """
 
 import threading
+import time
 
 import pytest
 from metaflow_core.contracts.storage import Storage, StorageCapabilities
@@ -35,6 +36,8 @@ class StorageSuite:
             lambda: storage.create(key, b""),
             lambda: storage.exists(key),
             lambda: storage.size(key),
+            lambda: storage.stat(key),
+            lambda: storage.touch(key),
             lambda: storage.read_range(key, 0, 1),
             lambda: storage.read_versioned(key),
             lambda: storage.write_if(key, b"", None),
@@ -203,6 +206,34 @@ class StorageSuite:
         assert {"a", "d"} <= set(storage.list_dirs())
         assert storage.list_files() == ["f"]
         assert storage.list_dirs("nothing") == storage.list_files("nothing") == storage.list_dirs("f") == []
+
+    def test_walking_has_all_levels(self, storage):
+        sizes = {"f": 1, "a/1": 2, "a/b/2": 3, "a/b/c/3": 4, "ab/4": 5, "a b/é": 6}
+        for key, size in sizes.items():
+            storage.write(key, b"x" * size)
+        assert {entry.key: entry.size for entry in storage.walk()} == sizes
+        assert sorted(entry.key for entry in storage.walk("a")) == ["a/1", "a/b/2", "a/b/c/3"]
+        assert sorted(entry.key for entry in storage.walk("a/b/")) == ["a/b/2", "a/b/c/3"]
+        assert list(storage.walk("nothing")) == list(storage.walk("f")) == []
+
+    def test_a_key_says_when_it_was_written(self, storage):
+        storage.write("d/k", b"12345")
+        first = storage.stat("d/k")
+        assert (first.key, first.size) == ("d/k", 5)
+        assert list(storage.walk("d")) == [first]
+        # A day off is allowed: the clock is that of the storage.
+        assert abs(first.modified_at - time.time()) < 86400
+        assert storage.stat("d") is None and storage.stat("nothing") is None
+
+    def test_touch_makes_a_key_young_and_leaves_its_content(self, storage):
+        storage.write("d/k", b"12345")
+        before = storage.stat("d/k").modified_at
+        time.sleep(1.1)  # S3 counts whole seconds
+        assert storage.touch("d/k") is True
+        assert storage.stat("d/k").modified_at > before
+        assert storage.read("d/k") == b"12345"
+        assert storage.touch("nothing") is storage.touch("d") is False
+        assert not storage.exists("nothing")
 
     def test_a_prefix_is_a_folder_not_a_beginning(self, storage):
         storage.write("ab/c/1", b"")

@@ -18,7 +18,7 @@ _FAN_OUT_WORDS = {"branch": "branches", "foreach": "has a foreach", "switch": "h
 
 def decorators_known(view: GraphView) -> Iterator[Problem]:
     for step, decorator in _all(view):
-        if _type(decorator) is None:
+        if _type(decorator) is None and not decorator.user:
             names = plugins("decorators").names()
             yield Problem(
                 "unknown_decorator",
@@ -39,6 +39,18 @@ def decorators_in_place(view: GraphView) -> Iterator[Problem]:
                 f"{_owner(step)}: {decorator.name} is a decorator of a {kind.level}",
                 f"Move it to {cure}.",
             )
+
+
+def decorators_of_r_on_steps_in_r(view: GraphView) -> Iterator[Problem]:
+    for name, step in view.steps.items():
+        for decorator in step.decorators if step.language == "python" else ():
+            if decorator.user:
+                yield Problem(
+                    "decorator_of_another_language",
+                    name,
+                    f"step '{name}' is written in Python, and the decorator '{decorator.name}' is made of R functions",
+                    "Leave it out, or call the Python function from a step in R by reticulate.",
+                )
 
 
 def decorator_arguments(view: GraphView) -> Iterator[Problem]:
@@ -92,7 +104,7 @@ def decorators_fit_transition(view: GraphView) -> Iterator[Problem]:
 
 
 def _type(decorator: DecoratorSpec):
-    return plugins("decorators").find(decorator.name)
+    return None if decorator.user else plugins("decorators").find(decorator.name)
 
 
 def _owners(view: GraphView) -> Iterator[tuple[str | None, tuple[DecoratorSpec, ...]]]:
@@ -114,6 +126,7 @@ def _owner(step: str | None) -> str:
 RULES = (
     decorators_known,
     decorators_in_place,
+    decorators_of_r_on_steps_in_r,
     decorator_arguments,
     decorators_once,
     decorators_agree,

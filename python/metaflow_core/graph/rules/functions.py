@@ -17,8 +17,8 @@ def arity_fits(view: GraphView) -> Iterator[Problem]:
         if not step.has_function or step.arity is None:
             continue
         wanted = 2 if step.join else 1
-        if step.arity == wanted:
-            continue
+        if step.arity in (0, wanted):
+            continue  # one that takes nothing is called with nothing
         if step.join:
             message = f"step '{name}' is a join, its function must take self and inputs, not {_arguments(step.arity)}"
             hint = "Write function(self, inputs) ..."
@@ -43,7 +43,7 @@ def language_known(view: GraphView) -> Iterator[Problem]:
 
 
 def _arguments(count: int) -> str:
-    return {0: "no argument", 1: "one argument"}.get(count, f"{count} arguments")
+    return "one argument" if count == 1 else f"{count} arguments"
 
 
 RULES = (arity_fits, language_known)

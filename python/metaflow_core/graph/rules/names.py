@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ..names import name_complaint, repaired
+from ..names import artifact_complaint, name_complaint, repaired
 from ..problem import Problem
 from ..view import GraphView
 
@@ -55,7 +55,7 @@ def artifact_names(view: GraphView) -> Iterator[Problem]:
         if step.switch is not None:
             named.append(("condition", step.switch.condition))
         for role, artifact in named:
-            complaint = None if artifact is None else name_complaint(artifact)
+            complaint = None if artifact is None else artifact_complaint(artifact)
             if complaint:
                 yield Problem(
                     "bad_artifact_name",

@@ -137,6 +137,60 @@ def switch_agrees_with_next(view: GraphView) -> Iterator[Problem]:
             )
 
 
+def partial_success_of_a_foreach(view: GraphView) -> Iterator[Problem]:
+    for name, step in view.steps.items():
+        given = [word for word in ("on_error", "min_success") if getattr(step, word) is not None]
+        if not given:
+            continue
+        if step.foreach is None:
+            yield Problem(
+                "partial_success_without_foreach",
+                name,
+                f"step '{name}' has {given[0]}, but no foreach whose splits could fail",
+                "Remove it, or give it to the step with the foreach; for one step there is catch(var = ...).",
+            )
+        elif step.on_error not in (None, "stop", "continue"):
+            yield Problem(
+                "bad_on_error", name, f"step '{name}': on_error must be 'stop' or 'continue', not '{step.on_error}'",
+                'Write on_error = "continue".',
+            )
+        elif step.min_success is not None and not 0 <= step.min_success <= 1:
+            yield Problem(
+                "bad_min_success", name,
+                f"step '{name}': min_success must be a fraction from 0 to 1, not {step.min_success:g}",
+                "Write min_success = 0.95 when 5 of 100 splits may fail.",
+            )
+        elif step.min_success is not None and step.min_success < 1 and step.on_error == "stop":
+            yield Problem(
+                "min_success_with_stop",
+                name,
+                f"step '{name}' has min_success = {step.min_success:g}, but on_error = 'stop' stops at the first "
+                f"failure",
+                'Write on_error = "continue", or leave it out.',
+            )
+
+
+def max_iterations_of_a_recursion(view: GraphView) -> Iterator[Problem]:
+    for name, step in view.steps.items():
+        limit = None if step.switch is None else step.switch.max_iterations
+        if limit is None:
+            continue
+        if limit < 1:
+            yield Problem(
+                "bad_max_iterations",
+                name,
+                f"step '{name}': max_iterations must be a whole number from 1, not {limit}",
+                "Write max_iterations = 100, or leave it out.",
+            )
+        elif name not in targets(step):
+            yield Problem(
+                "max_iterations_without_recursion",
+                name,
+                f"step '{name}' has max_iterations, but none of its cases goes back to '{name}'",
+                f'Remove max_iterations, or let a case go back: next_step = list(again = "{name}", ...).',
+            )
+
+
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in dict.fromkeys(names))
 
@@ -153,4 +207,6 @@ RULES = (
     foreach_is_no_switch,
     switch_has_cases,
     switch_agrees_with_next,
+    max_iterations_of_a_recursion,
+    partial_success_of_a_foreach,
 )

@@ -1,0 +1,18 @@
+test_that("who did what when is a data frame", {
+  local_browsed()
+  run_client$new("ShopFlow/3")$replace_tag("weekly", "monthly")
+  audit <- mf_audit()
+  expect_named(audit, c("time", "user", "action", "flow", "run_id", "host", "details"))
+  expect_s3_class(audit$time, "POSIXct")
+  expect_false(is.unsorted(rev(audit$time)))
+  # Five runs that began and ended, and a change of tags.
+  expect_identical(nrow(audit), 11L)
+  expect_identical(audit$details[[1]], "added: monthly; removed: weekly")
+  expect_setequal(unique(audit$user), c("tester", "bob"))
+  expect_setequal(mf_audit("ShopFlow", run = 2)$action, c("run resumed", "run completed"))
+  expect_identical(mf_audit(user = "bob")$flow, c("OtherFlow", "OtherFlow"))
+  expect_identical(mf_audit("RoughFlow", limit = 1)$action, "run failed")
+  expect_identical(nrow(mf_audit(since = Sys.Date() + 2)), 0L)
+  expect_identical(nrow(mf_audit(until = "2001-01-01")), 0L)
+  expect_error(mf_audit(since = "some day"), class = "metaflow_usage_error")
+})
