@@ -239,10 +239,17 @@ class TestAccounting:
         flow = r_flow(WIDE, "WideFlow", **accounts.environment)
         flow.command("run", "--width", "14", "--with", "slurm:account=lab,qos=normal", seconds=300).expect(0)
         assert sorted(map(int, flow.notes())) == list(range(14))
-        lines = accounts.ask(
-            "sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,JobName%255,Account,QOS"
-        ).splitlines()
-        ours = [line.split("|") for line in lines if "WideFlow/1/work-" in line]
+
+        def accounted():
+            """Each element of the run's arrays, as the accounts have it."""
+            lines = accounts.ask(
+                "sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,JobName%255,Account,QOS"
+            ).splitlines()
+            return [line.split("|") for line in lines if "WideFlow/1/work-" in line]
+
+        # The controller tells the accounts in its own time, so a job can end before they have it.
+        until(lambda: len(accounted()) >= 14, explain=lambda: str(accounted()))
+        ours = accounted()
         sizes = collections.Counter(job.partition("_")[0] for job, *_ in ours)
         assert sorted(sizes.values()) == [2, 6, 6]
         assert {tuple(line[2:]) for line in ours} == {("lab", "normal")}
