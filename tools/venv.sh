@@ -26,8 +26,14 @@ mapfile -t missing <<<"$lines"
 echo "Installing into the Python environment: ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if "$python" -m pip install --quiet --disable-pip-version-check --no-input \
-    --timeout 20 --retries 1 "${missing[@]}" >"$log" 2>&1 </dev/null; then
+get() {
+  "$python" -m pip install --quiet --disable-pip-version-check --no-input --timeout 20 --retries 1 "$@" \
+    >"$log" 2>&1 </dev/null
+}
+# A distribution's pip of 2023 goes back through every release of boto3 (22 GB of them) where today's
+# finds the newest of each in seconds. Where none can be had, the old one does it.
+"$python" -c 'import pip; assert int(pip.__version__.split(".")[0]) >= 24' 2>/dev/null || get --upgrade pip || true
+if get "${missing[@]}"; then
   exit 0
 fi
 if [ $# -eq 0 ]; then
