@@ -28,7 +28,6 @@ from ..engine.follow import FollowedFile
 from ..engine.outcome import discard_staged, keep_order, read_result, store_staged
 from ..engine.worker_init import worker_init
 from ..errors import MetaflowError, StoreConflict
-from ..pystep.command import worker_command, worker_environment
 from ..settings import load_settings
 from ..store.jobs import split_spec_address
 from ..store.liveness import host_name
@@ -40,7 +39,7 @@ __all__ = ["main", "run_task"]
 
 DONE, FAILED, TAKEN, STOPPED, BROKEN = 0, 1, 75, 143, 70
 R_WORKER = (
-    "Rscript", "--vanilla", "--min-vsize=256M", "--min-nsize=4M",  # R/worker.R says why
+    "Rscript", "--vanilla", "--min-vsize=256M", "--min-nsize=1M",  # R/worker.R says why
     "-e", 'metaflow:::worker_main("fresh")',
 )
 _POLL_SECONDS = 0.5
@@ -266,6 +265,8 @@ def _worker(head: Mapping[str, Any], language: str) -> dict[str, Any]:
     """How a worker is started here: as on the machine of the scheduler, or, in an image, as the image has it."""
     told = (head.get("workers") or {}).get(language)
     if told is None and language == "python":
+        from ..pystep.command import worker_command, worker_environment  # which steps of R have no use for
+
         return {"command": worker_command(sys.executable, "fresh"), "environment": worker_environment()}
     if told is None:
         return {"command": list(R_WORKER), "environment": {}}
