@@ -6,18 +6,20 @@
 
 parallel_function <- function(name) get(name, envir = asNamespace("parallel"), mode = "function")
 
-run_forked <- function(order) {
-  order <- open_task(order)
+# `line`: the order as it came. The parent does not even read it: every page that it writes to while a child lives is
+# copied, and garbage of its own would weigh on the forks that follow.
+run_forked <- function(line) {
   child <- parallel_function("mcfork")()
   if (inherits(child, "masterProcess")) {
     on.exit(parallel_function("mcexit")(1L))
-    run_opened(order)
+    run_task(exact_fields(parse_json(line)))
     parallel_function("mcexit")(0L, TRUE)
   }
-  finished <- wait_for_child(child)
-  redirect_output(null_device(), null_device())
-  list(pid = child$pid, finished = finished)
+  if (wait_for_child(child)) task_ended else task_vanished
 }
+
+task_ended <- "{\"t\":\"end\",\"finished\":true}"
+task_vanished <- "{\"t\":\"end\",\"finished\":false}"
 
 # TRUE when the child said that it was done, FALSE when it just vanished. A process that the step
 # left behind may hold the pipe open, so the child's word counts and not the end of the pipe, and a

@@ -3,20 +3,17 @@
 # The folder gets `stdout.log` and `stderr.log` while the step runs, then the staged values of the
 # artifacts and `result.json`, which appears by rename and names all of them.
 
-run_task <- function(order) run_opened(open_task(order))
+run_task <- function(order) {
+  order <- open_task(order)
+  redirect_input()
+  run_redirected(order)
+}
 
-# What can be done before the fork: a child pays for every page of R's memory that it touches, its
-# warm parent does not.
 open_task <- function(order) {
   dir.create(order$dir, showWarnings = FALSE, recursive = TRUE)
   redirect_output(file.path(order$dir, "stdout.log"), file.path(order$dir, "stderr.log"))
   order$echo <- json(order[intersect(echoed_fields, names(order))])
   order
-}
-
-run_opened <- function(order) {
-  redirect_input()
-  run_redirected(order)
 }
 
 # What `result.json` repeats of the order, for whoever finds it after the engine died.
@@ -212,9 +209,20 @@ redirect_input <- function() {
   the$stdin <- file(null_device(), "rb", raw = TRUE)
 }
 
+# Whatever this process prints from now on, and what it starts, goes into these files.
 redirect_output <- function(stdout, stderr) {
-  redirect_one(stdout, processx::conn_set_stdout)
-  redirect_one(stderr, processx::conn_set_stderr)
+  if (.Platform$OS.type == "windows") {
+    redirect_one(stdout, processx::conn_set_stdout)
+    redirect_one(stderr, processx::conn_set_stderr)
+  } else {
+    # A file gets the lowest free descriptor, as above. processx does the same, and a child copies 200 pages for it.
+    close <- parallel_function("closeFD")
+    close(1L)
+    out <- file(stdout, "wb", raw = TRUE)
+    close(2L)
+    # R would close those that nobody remembers, and with them the descriptors of whoever came after.
+    the$streams <- c(list(out, file(stderr, "wb", raw = TRUE)), the$streams)
+  }
 }
 
 # The stream is a duplicate of the connection, which would stay open until R collects garbage.
@@ -239,32 +247,35 @@ watch_quit <- function(folder) {
 # Units: seconds and bytes, of this process and of what it ran and waited for. Peak memory is the kernel's
 # high-water mark; bytes read and written are those that passed through system calls. They have no
 # portable source, so they are absent where /proc is.
+#
+# A new text is a write to a random place in R's table of all texts, for which a forked child copies a page: a file is one
+# text, not one for each line, and so is the answer, the JSON of an object.
 process_usage <- function(wall) {
   times <- proc.time()
-  cpu <- unname(times[1:2])
-  below <- unname(times[4:5])
+  below <- times[4:5]
   below[is.na(below)] <- 0
-  io <- proc_numbers("io", c("rchar", "wchar"))
-  list(
-    wall = wall, user = cpu[[1]] + below[[1]], system = cpu[[2]] + below[[2]], max_rss_bytes = peak_memory_bytes(),
-    read_bytes = io[[1]], written_bytes = io[[2]]
-  )
+  cpu <- times[1:2] + below
+  io <- proc_text("io")
+  as_json(sprintf(
+    "{\"wall\":%.6f,\"user\":%.3f,\"system\":%.3f,\"max_rss_bytes\":%s,\"read_bytes\":%s,\"written_bytes\":%s}",
+    wall, cpu[[1]], cpu[[2]], proc_number(proc_text("status"), "VmHWM:", 1024), proc_number(io, "rchar:"), proc_number(io, "wchar:")
+  ))
 }
 
-peak_memory_bytes <- function() {
-  kilobytes <- proc_numbers("status", "VmHWM")[[1]]
-  if (!is.null(kilobytes)) kilobytes * 1024
-}
-
-# Numbers that the kernel keeps of this process, in a list by their names; NULL for one that it does not.
-proc_numbers <- function(file, names) {
+# What the kernel says of this process; "" where it says nothing. A container may hide /proc/self/io even from its owner.
+proc_text <- function(file) {
   path <- paste0("/proc/self/", file)
-  # A container may hide /proc/self/io even from its owner.
-  lines <- if (file.exists(path)) tryCatch(readLines(path, warn = FALSE), error = function(e) NULL, warning = function(w) NULL)
-  lapply(names, function(name) {
-    line <- lines[startsWith(lines, paste0(name, ":"))]
-    if (length(line)) as.numeric(gsub("[^0-9]", "", line))
-  })
+  if (!file.exists(path)) return("")
+  tryCatch(rawToChar(readBin(path, "raw", 8192L)), error = function(e) "", warning = function(w) "")
+}
+
+# The number after a label, times `unit`, as JSON.
+proc_number <- function(text, label, unit = 1) {
+  at <- regexpr(label, text, fixed = TRUE)
+  if (at < 0L) return("null")
+  rest <- substr(text, at + nchar(label), at + nchar(label) + 30L)
+  digits <- regexpr("[0-9]+", rest)
+  sprintf("%.0f", as.numeric(substr(rest, digits, digits + attr(digits, "match.length") - 1L)) * unit)
 }
 
 # `echo`: more fields, as the JSON of an object.

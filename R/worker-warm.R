@@ -41,5 +41,5 @@ warm_init <- function(folder) {
 # What only a fork and its child need, read from disk without being called.
 warm_functions <- function() {
   lapply(c("mcfork", "mcexit", "selectChildren", "readChild", "sendMaster", "closeFD", "processID", "cleanup"), parallel_function)
-  lapply(list(run_forked, run_opened, redirect_input, wait_for_child, compiler::enableJIT, seek), force)
+  lapply(list(run_forked, run_task, redirect_input, wait_for_child, compiler::enableJIT, seek), force)
 }

@@ -4,7 +4,7 @@
 # one JSON line on its stdout:
 #
 #   {"op":"init", code, blobs, asks, store, parameters, current}   ->  {"t":"ready"} or {"t":"broken","message"}
-#   {"op":"task", step, task, dir, ...}               ->  {"t":"writing","file"}, {"t":"need","file"}, ..., {"t":"end","task"}
+#   {"op":"task", step, task, dir, ...}               ->  {"t":"writing","file"}, {"t":"need","file"}, ..., {"t":"end"}
 #   {"op":"exit"}, or end of file                     ->  the worker ends
 #
 # The outcome of a task is in its folder, not on the wire: `result.json` says success or R error,
@@ -24,6 +24,10 @@ worker_main <- function(mode = c("fork", "fresh")) {
   repeat {
     line <- readLines(wire$input, n = 1L, warn = FALSE)
     if (!length(line)) break
+    if (mode == "fork" && startsWith(line, "{\"op\":\"task\"")) {
+      send_line(wire, run_forked(line))
+      next
+    }
     order <- exact_fields(parse_json(line))
     if (order$op == "exit") break
     if (order$op == "init") {
@@ -34,11 +38,9 @@ worker_main <- function(mode = c("fork", "fresh")) {
         },
         error = function(e) list(t = "broken", message = conditionMessage(e))
       ))
-    } else if (mode == "fork") {
-      send(wire, c(list(t = "end", task = order$task), run_forked(order)))
     } else {
       run_task(order)
-      send(wire, list(t = "end", task = order$task))
+      send(wire, list(t = "end"))
       break
     }
   }
@@ -52,11 +54,10 @@ worker_command <- function(mode = "fork", root = package_library()) {
   )
 }
 
-# From which sizes of its heap on R collects garbage; memory is taken only as it is used. A collection in
-# a forked child touches, and so copies, all that it shares with its parent: with R's own mark for vectors, reading
-# 100 MB takes twice as long. A parent, in turn, must collect before its own garbage weighs on each fork, which copies the
-# map of all memory that there is: with a mark of 4M cells it grew to 260 MB, and a task cost 25 ms of CPU instead of 15.
-heap_options <- c("--min-vsize=256M", "--min-nsize=1M")
+# From which size of its vectors on R collects garbage; memory is taken only as it is used. A collection in a forked child
+# touches, and so copies, all that it shares with its parent: with R's own mark, reading 100 MB takes twice as long. The
+# mark for cells is R's own: a parent with a higher one keeps its garbage, and each fork copies the map of all memory.
+heap_options <- "--min-vsize=256M"
 
 # How a task runner on a machine of a cluster, which has the same files, starts a worker for its one task.
 worker_elsewhere <- function() {
@@ -95,8 +96,10 @@ open_wire <- function() {
 
 null_device <- function() if (.Platform$OS.type == "windows") "NUL" else "/dev/null"
 
-send <- function(wire, message) {
-  rest <- charToRaw(paste0(json(message), "\n"))
+send <- function(wire, message) send_line(wire, json(message))
+
+send_line <- function(wire, text) {
+  rest <- charToRaw(paste0(text, "\n"))
   while (length(rest)) rest <- processx::conn_write(wire$output, rest)
 }
 

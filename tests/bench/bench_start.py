@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from timing import Folder, Row, alternate
-
-PYTHON = os.environ.get("METAFLOW_PYTHON", "/usr/bin/python3")
+from timing import PYTHON, Folder, Row, alternate
 
 
 def rows() -> list[Row]:
@@ -16,8 +12,8 @@ def rows() -> list[Row]:
             lambda: folder.run("Rscript", "--vanilla", "-e", "1")[0],
             lambda: folder.run("Rscript", "--vanilla", "-e", reticulate)[0],
             lambda: folder.run("Rscript", "--vanilla", "-e", "library(metaflow)")[0],
-            lambda: folder.flow("hello", METAFLOW_PYTHON=PYTHON)[0],
-            lambda: folder.flow("branch", METAFLOW_PYTHON=PYTHON)[0],
+            lambda: folder.flow("hello")[0],
+            lambda: folder.flow("branch")[0],
         )
         core = [
             float(folder.run(PYTHON, "-c", _IMPORT)[1]) for _ in range(5)

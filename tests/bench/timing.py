@@ -13,6 +13,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+# Not that of the tests' environment: reticulate loads NumPy wherever it is, and a flow needs none.
+PYTHON = os.environ.get("METAFLOW_PYTHON", "/usr/bin/python3")
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Folder:
     def environment(self, **extra: str) -> dict[str, str]:
         return {
             **os.environ, "METAFLOW_DATASTORE_ROOT": f"{self.path}/store", "METAFLOW_HOME": f"{self.path}/home",
-            "TZ": "UTC", **extra,
+            "METAFLOW_PYTHON": PYTHON, "TZ": "UTC", **extra,
         }
 
     def run(self, *words: str, check: bool = True, **extra: str) -> tuple[float, str]:

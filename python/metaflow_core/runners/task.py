@@ -39,7 +39,7 @@ __all__ = ["main", "run_task"]
 
 DONE, FAILED, TAKEN, STOPPED, BROKEN = 0, 1, 75, 143, 70
 R_WORKER = (
-    "Rscript", "--vanilla", "--min-vsize=256M", "--min-nsize=1M",  # R/worker.R says why
+    "Rscript", "--vanilla", "--min-vsize=256M",  # R/worker.R says why
     "-e", 'metaflow:::worker_main("fresh")',
 )
 _POLL_SECONDS = 0.5
