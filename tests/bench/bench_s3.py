@@ -154,6 +154,7 @@ def _open_artifact(server, folder: Folder) -> Row:
     where = {
         "METAFLOW_DATASTORE": "s3", "METAFLOW_DATASTORE_ROOT": f"s3://{BUCKET}/bench",
         "METAFLOW_S3_ENDPOINT_URL": server.endpoint, "METAFLOW_CACHE_FOLDER": f"{folder.path}/cache",
+        "METAFLOW_PYTHON": sys.executable,  # the one that has boto3
     }
     folder.flow("s3_hello", "run", **where)
     found = []

@@ -182,3 +182,17 @@ test_that("current() knows the task", {
   expect_null(facts$origin_run_id)
   expect_type(facts$seed, "integer")
 })
+
+test_that("a process tells what it used, and null where the kernel tells nothing", {
+  usage <- parse_json(process_usage(1.5))
+  expect_identical(usage$wall, 1.5)
+  expect_gt(usage$user, 0)
+  skip_if_not(file.exists("/proc/self/status"))
+  expect_gt(usage$max_rss_bytes, 1e6)
+  expect_gt(usage$read_bytes, 0)
+  text <- "VmPeak:\t  12 kB\nVmHWM:\t  2048 kB\nrchar: 77\n"
+  expect_identical(proc_number(text, "VmHWM:", 1024), "2097152")
+  expect_identical(proc_number(text, "rchar:"), "77")
+  expect_identical(proc_number(text, "wchar:"), "null")
+  expect_identical(proc_text("no such file"), "")
+})
