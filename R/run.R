@@ -139,11 +139,18 @@ finish_run <- function(flow, session, report, began, hooks) {
 
 # The engine works in slices, so that Ctrl-C is R's own and an IDE stays alive.
 drive <- function(session, report, slice_seconds = 0.1) {
+  heard <- 0L
   repeat {
     if (!is.null(session$asked)) session$asked()
     told <- core_call("runs.advance", pathspec = session$pathspec, timeout = slice_seconds)
     report(told$events, told$progress)
     if (told$finished) break
+    heard <- heard + length(told$events)
+    if (heard >= 500L) {
+      # R would let what was told of 4,000 tasks lie, 50 MB, before it looked for garbage.
+      gc(full = FALSE)
+      heard <- 0L
+    }
   }
   session$error <- last_error(told$events)
   exit_status(told$progress$status)

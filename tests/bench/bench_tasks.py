@@ -27,7 +27,7 @@ def very_wide() -> list[Row]:
         thousand = [wide(folder, 1000) for _ in range(3)]
         seconds, _ = folder.run("/usr/bin/time", "-v", "-o", "time.txt", *command(10_000))
         with open(f"{folder.path}/time.txt", encoding="utf-8") as file:
-            memory = int(re.search(r"Maximum resident set size \(kbytes\): (\d+)", file.read()).group(1)) / 1000
+            memory = int(re.search(r"Maximum resident set size \(kbytes\): (\d+)", file.read()).group(1)) * 1024 / 1e6
         gather = gather_seconds(folder)
         with open(f"{folder.path}/fail", "w", encoding="utf-8"):
             pass
