@@ -55,7 +55,7 @@ cli_option <- function(name, about, kind = "value", value = toupper(gsub("_", "-
 
 common_options <- function() {
   list(
-    cli_option("namespace", "see runs of this namespace, as user:alice"),
+    cli_option("namespace", "see runs of this namespace, as user:alice; \"\" sees all"),
     cli_option("datastore_root", "folder or address of the datastore", value = "PATH"),
     cli_option("help", "show this help", "flag")
   )
