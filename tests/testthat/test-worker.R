@@ -175,3 +175,23 @@ test_that("a worker loads this very package, and no Python", {
   loaded <- read_value(file.path(order$dir, item$file), item$offset, item$size)
   expect_false(any(c("reticulate", "Matrix", "globals") %in% loaded))
 })
+
+test_that("a step that closes all connections prints into its log, not into the files that it opens then", {
+  worker <- local_worker()
+  do.call(tell, c(list(worker), prepared(closes = function(self) {
+    closeAllConnections()
+    con <- file(Sys.getenv("MINE"), "w")
+    cat("printed\n")
+    system("echo from a program")
+    writeLines("mine", con)
+    close(con)
+  })))
+  expect_identical(hear(worker)$t, "ready")
+  folder <- withr::local_tempdir()
+  order <- ordered("closes", folder, env = list(MINE = file.path(folder, "mine.txt")))
+  do.call(tell, c(list(worker), order))
+  expect_identical(hear(worker), list(t = "end", finished = TRUE))
+  expect_true(outcome(order)$ok)
+  expect_identical(readLines(file.path(order$dir, "stdout.log")), c("printed", "from a program"))
+  expect_identical(readLines(file.path(folder, "mine.txt")), "mine")
+})
