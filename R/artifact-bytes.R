@@ -97,15 +97,17 @@ write_values <- function(values, folder, pack_name = "pack", announce = function
   items
 }
 
-# The same descriptions as JSON. Vectorized: a task may have a thousand artifacts.
+# The same descriptions as JSON. A task may have a thousand artifacts; most have a few, and vapply() has its price.
 values_json <- function(items) {
   if (!length(items)) return(as_json("{}"))
-  number <- function(field) format_number(vapply(items, function(item) as.numeric(item[[field]]), 0))
+  each <- function(field, what, of) {
+    if (length(items) == 1L) return(of(items[[1L]][[field]]))
+    vapply(items, function(item) of(item[[field]]), what)
+  }
   text <- sprintf(
-    "%s:{\"file\":%s,\"offset\":%s,\"size\":%s,\"class\":%s,\"dim\":%s,\"length\":%s}",
-    json_string(names(items)), json_string(vapply(items, function(item) item$file, "")),
-    number("offset"), number("size"),
-    vapply(items, function(item) json(item$class), ""), vapply(items, function(item) json(item$dim), ""), number("length")
+    "%s:{\"file\":%s,\"offset\":%.15g,\"size\":%.15g,\"class\":%s,\"dim\":%s,\"length\":%.15g}",
+    json_string(names(items)), json_string(each("file", "", as.character)), each("offset", 0, as.numeric),
+    each("size", 0, as.numeric), each("class", "", json), each("dim", "", json), each("length", 0, as.numeric)
   )
   as_json(paste0("{", paste(text, collapse = ","), "}"))
 }

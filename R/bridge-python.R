@@ -41,13 +41,23 @@ find_python <- function(candidates = python_candidates()) {
 
 # reticulate loads Matrix, which takes longer than all the rest of a small run.
 load_bridge <- function() {
-  if (!requireNamespace("reticulate", quietly = TRUE)) {
+  undisturbed(if (!requireNamespace("reticulate", quietly = TRUE)) {
     mf_abort("The package 'reticulate' is not installed.", "metaflow_setup_error", "install.packages(\"reticulate\")")
-  }
+  })
+}
+
+# A Ctrl-C waits until `expr` is done. Where it comes in the middle, reticulate takes it for an error of its own ("No such
+# namespace: reticulate"), a namespace stays half loaded, and Python may end a program that reticulate asks about itself.
+undisturbed <- function(expr) {
+  # Sys.sleep() looks for a Ctrl-C; whoever has sent one is not told of the error that it may have caused.
+  on.exit(Sys.sleep(0))
+  suspendInterrupts(expr)
 }
 
 # Starts Python inside this R session (once).
-start_python <- function() {
+start_python <- function() undisturbed(start_python_now())
+
+start_python_now <- function() {
   load_bridge()
   if (reticulate::py_available(initialize = FALSE)) return(invisible())
   python <- find_python()

@@ -4,7 +4,7 @@
 # Calls a method of the core with named arguments (lists of JSON-able values); returns its value as
 # nested lists. An error of the core is raised as an R condition of the same class.
 core_call <- function(method, ...) {
-  core <- the$core %||% connect_core()
+  core <- the$core %||% undisturbed(connect_core())
   arguments <- list(...)
   payload <- if (length(arguments)) json(arguments) else "{}"
   answer <- parse_json(enc2utf8(reticulate::py_to_r(core$call(method, payload))))

@@ -4,8 +4,13 @@
 # writes what our messages hold: scalars unboxed, unnamed lists as arrays, named lists as objects.
 # `I(x)` keeps a vector of length one an array. Numbers keep 17 digits. NA and NULL become null.
 
+#
+# A forked child pays for each object that it makes and each page that it writes to, so short texts are looked through
+# without a regular expression, which takes memory all over the place.
+
 json <- function(x) {
   if (is.null(x)) return("null")
+  if (!is.object(x) && !is.list(x) && length(x) == 1L) return(json_atoms(x))
   if (inherits(x, "metaflow_json")) return(unclass(x))
   if (is.list(x)) {
     if (!length(x)) return(if (is.null(names(x))) "[]" else "{}")
@@ -23,7 +28,7 @@ as_json <- function(text) structure(text, class = "metaflow_json")
 
 json_atoms <- function(x) {
   # Stored as numbers, but nobody means the numbers.
-  if (inherits(x, c("factor", "Date", "POSIXt"))) x <- as.character(x)
+  if (is.object(x) && inherits(x, c("factor", "Date", "POSIXt"))) x <- as.character(x)
   if (is.character(x)) return(json_string(x))
   if (is.logical(x)) return(ifelse(is.na(x), "null", ifelse(x, "true", "false")))
   if (is.integer(x)) return(ifelse(is.na(x), "null", as.character(x)))
@@ -59,6 +64,7 @@ utf8_text <- function(x) {
 
 json_string <- function(x) {
   if (!length(x)) return(character())
+  if (is_short_and_plain(x)) return(paste0("\"", x, "\""))
   missing <- is.na(x)
   x <- utf8_text(x)
   special <- grepl("[\\\\\"[:cntrl:]]", x, useBytes = FALSE)
@@ -67,6 +73,13 @@ json_string <- function(x) {
   x <- paste0("\"", x, "\"")
   x[missing] <- "null"
   x
+}
+
+# A few short texts of printable ASCII without quotes and backslashes?
+is_short_and_plain <- function(x) {
+  if (length(x) > 32L || anyNA(x)) return(FALSE)
+  code <- utf8ToInt(paste(x, collapse = ""))
+  length(code) <= 512L && !anyNA(code) && !any(code < 32L | code > 126L | code == 34L | code == 92L)
 }
 
 json_escape <- function(s) {

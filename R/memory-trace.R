@@ -6,10 +6,10 @@
 # that the step forked (parallel::mclapply) has a copy of these; what it notes goes to a file of its own in the task's folder.
 
 start_trace <- function(order) {
-  trace <- new.env(parent = emptyenv())
+  trace <- new.env(hash = FALSE, parent = emptyenv())
   # What the worker itself looked at when it loaded the code, every task has looked at.
   trace$notes <- list2env(as.list(the$loaded_notes, all.names = TRUE), parent = emptyenv())
-  trace$reads <- new.env(parent = emptyenv())
+  trace$reads <- new.env(hash = FALSE, parent = emptyenv())
   trace$memoised <- isTRUE(order$trace)
   trace$pid <- Sys.getpid()
   trace$folder <- order$dir
@@ -48,9 +48,10 @@ note_in_file <- function(kind, text, trace) {
 trace_result <- function() {
   trace <- the$trace
   gather_notes(trace)
-  reads <- sort(ls(trace$reads, all.names = TRUE, sorted = FALSE), method = "radix")
+  reads <- ls(trace$reads, all.names = TRUE, sorted = FALSE)
   notes <- ls(trace$notes, all.names = TRUE)
-  found <- list(used = I(grep("^(self:|inputs:|input$|stack$)", notes, value = TRUE)), reads = if (length(reads)) I(reads))
+  of_run <- startsWith(notes, "self:") | startsWith(notes, "inputs:") | notes == "input" | notes == "stack"
+  found <- list(used = I(notes[of_run]), reads = if (length(reads)) I(sort(reads, method = "radix")))
   # Without notes of the workspace nothing is known (the worker was not told in time).
   if (trace$memoised && !is.null(the$loaded_notes)) {
     found$trace <- list(
@@ -61,8 +62,9 @@ trace_result <- function() {
 }
 
 gather_notes <- function(trace) {
-  for (file in list.files(trace$folder, "^notes-", full.names = TRUE)) {
-    for (line in readLines(file, warn = FALSE, encoding = "UTF-8")) {
+  files <- list.files(trace$folder)
+  for (file in files[startsWith(files, "notes-")]) {
+    for (line in readLines(file.path(trace$folder, file), warn = FALSE, encoding = "UTF-8")) {
       # A process may have been killed while it wrote.
       said <- tryCatch(parse_json(line), error = function(e) list("volatile", "a process that it started was killed"))
       switch(said[[1]], note = note_read(said[[2]]), volatile = note_volatile(said[[2]]), artifact = note_artifact_read(said[[2]]))

@@ -43,12 +43,12 @@ task_state <- function() {
 # or assigned; `assigned`: names whose bytes must be written when the step is done; `carried`: names
 # that a join took over unchanged from an input.
 new_task_state <- function(assignment, blobs, parameters, current) {
-  state <- new.env(parent = emptyenv())
+  state <- new.env(hash = FALSE, parent = emptyenv())
   state$blobs <- blobs
   state$parameters <- parameters
   state$refs <- c(parameters, assignment$artifacts)
-  state$values <- new.env(hash = TRUE, parent = emptyenv())
-  state$asked <- new.env(hash = TRUE, parent = emptyenv())
+  state$values <- new.env(hash = TRUE, parent = emptyenv(), size = 8L)
+  state$asked <- new.env(hash = TRUE, parent = emptyenv(), size = 8L)
   state$assigned <- character()
   state$carried <- list()
   state$stack <- assignment$stack

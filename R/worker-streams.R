@@ -13,10 +13,16 @@ streams <- c("mc.reset.stream", "mc.advance.stream", "mc.set.stream")
 
 # The first stream of a task, from its seed. Called before the generator itself is seeded.
 seed_streams <- function(seed) {
-  if (!streams_known()) return(invisible())
   the$stream_start <- NULL
-  assign("LEcuyer.seed", stream_of(seed), envir = parallel_function_home()$RNGenv)
-  replace_streams()
+  the$stream_seed <- seed
+  if (!isTRUE(the$streams_replaced) && streams_known()) replace_streams()
+}
+
+# Most tasks need no streams.
+begin_streams <- function() {
+  if (is.null(the$stream_seed)) return(invisible())
+  assign("LEcuyer.seed", with_state_kept(stream_of(the$stream_seed)), envir = parallel_function_home()$RNGenv)
+  the$stream_seed <- NULL
 }
 
 parallel_function_home <- function() asNamespace("parallel")
@@ -33,12 +39,12 @@ stream_of <- function(seed) {
 }
 
 replace_streams <- function() {
-  if (isTRUE(the$streams_replaced)) return(invisible())
   home <- parallel_function_home()
   r_own <- mget(streams, envir = home)
   is_lecuyer <- function() identical(RNGkind()[[1L]], "L'Ecuyer-CMRG")
   ours <- list(
     mc.reset.stream = function() {
+      begin_streams()
       if (is_lecuyer()) return(r_own$mc.reset.stream())
       start <- state_seed()
       if (!identical(start, the$stream_start)) {
@@ -47,10 +53,14 @@ replace_streams <- function() {
       }
     },
     mc.advance.stream = function(reset = FALSE) {
+      begin_streams()
       assign("LEcuyer.seed", parallel::nextRNGStream(get("LEcuyer.seed", envir = home$RNGenv)), envir = home$RNGenv)
     },
     # In a child.
-    mc.set.stream = function() assign(".Random.seed", get("LEcuyer.seed", envir = home$RNGenv), envir = globalenv())
+    mc.set.stream = function() {
+      begin_streams()
+      assign(".Random.seed", get("LEcuyer.seed", envir = home$RNGenv), envir = globalenv())
+    }
   )
   open <- get("unlockBinding", envir = baseenv())
   for (name in streams) {

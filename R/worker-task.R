@@ -4,20 +4,17 @@
 # artifacts and `result.json`, which appears by rename and names all of them.
 
 run_task <- function(order) {
-  order <- open_task(order)
+  open_logs(order$dir)
   redirect_input()
   run_redirected(order)
 }
 
-open_task <- function(order) {
-  dir.create(order$dir, showWarnings = FALSE, recursive = TRUE)
-  redirect_output(file.path(order$dir, "stdout.log"), file.path(order$dir, "stderr.log"))
-  order$echo <- json(order[intersect(echoed_fields, names(order))])
-  order
+open_logs <- function(folder) {
+  dir.create(folder, showWarnings = FALSE, recursive = TRUE)
+  redirect_output(file.path(folder, "stdout.log"), file.path(folder, "stderr.log"))
 }
 
-# What `result.json` repeats of the order, for whoever finds it after the engine died.
-echoed_fields <- c("step", "task", "attempt", "position", "seed", "parents", "frames", "join")
+# `order$echo`: what `result.json` repeats of the order, for whoever finds it after the engine died.
 
 run_redirected <- function(order) {
   started <- as.numeric(Sys.time())
@@ -37,7 +34,7 @@ run_redirected <- function(order) {
   result$finished_at <- as.numeric(Sys.time())
   if (file.exists(current$tempdir)) unlink(current$tempdir, recursive = TRUE)
   flush(stdout())
-  write_result(order$dir, result, order$echo)
+  write_result(order$dir, result, order$echo %||% "{}")
   mark$done <- TRUE
 }
 
@@ -88,8 +85,9 @@ step_call <- function(name, step_function, self, inputs) {
 seed_task <- function(seed, kinds) {
   force(kinds)
   seed_streams(seed)
+  seed_now <- function() set.seed(seed, kind = kinds[[1]], normal.kind = kinds[[2]], sample.kind = kinds[[3]])
   # R warns of the sampling of before R 3.6; whoever chose it knows.
-  suppressWarnings(set.seed(seed, kind = kinds[[1]], normal.kind = kinds[[2]], sample.kind = kinds[[3]]))
+  if (identical(kinds[[3]], "Rounding")) suppressWarnings(seed_now()) else seed_now()
 }
 
 # A step may take fewer arguments than there are: function() is fine.
@@ -209,21 +207,6 @@ redirect_input <- function() {
   the$stdin <- file(null_device(), "rb", raw = TRUE)
 }
 
-# Whatever this process prints from now on, and what it starts, goes into these files. Closing the descriptor and opening a
-# file, as above, would be 1 ms faster in a child; but closeAllConnections() in a step would close it, and what is printed
-# then would go into the next file that the step opens.
-redirect_output <- function(stdout, stderr) {
-  redirect_one(stdout, processx::conn_set_stdout)
-  redirect_one(stderr, processx::conn_set_stderr)
-}
-
-# The stream is a duplicate of the connection, which would stay open until R collects garbage.
-redirect_one <- function(path, set) {
-  con <- processx::conn_create_file(path, write = TRUE)
-  on.exit(close(con))
-  set(con)
-}
-
 # `quit()` in a step ends the process in good order, which would look like a crash. The mark tells
 # the engine which of the two it was.
 watch_quit <- function(folder) {
@@ -247,27 +230,33 @@ process_usage <- function(wall) {
   below <- times[4:5]
   below[is.na(below)] <- 0
   cpu <- times[1:2] + below
-  io <- proc_text("io")
+  told <- proc_texts()
   as_json(sprintf(
     "{\"wall\":%.6f,\"user\":%.3f,\"system\":%.3f,\"max_rss_bytes\":%s,\"read_bytes\":%s,\"written_bytes\":%s}",
-    wall, cpu[[1]], cpu[[2]], proc_number(proc_text("status"), "VmHWM:", 1024), proc_number(io, "rchar:"), proc_number(io, "wchar:")
+    wall, cpu[[1]], cpu[[2]], proc_number(told[[1]], "VmHWM:", "kB", 1024),
+    proc_number(told[[2]], "rchar:", "\n"), proc_number(told[[2]], "wchar:", "\n")
   ))
 }
 
-# What the kernel says of this process; "" where it says nothing. A container may hide /proc/self/io even from its owner.
-proc_text <- function(file) {
-  path <- paste0("/proc/self/", file)
-  if (!file.exists(path)) return("")
-  tryCatch(rawToChar(readBin(path, "raw", 8192L)), error = function(e) "", warning = function(w) "")
+# What the kernel says of this process: its memory, and what it read and wrote; "" where it says nothing. A container may hide
+# /proc/self/io even from its owner.
+proc_texts <- function(files = c("/proc/self/status", "/proc/self/io")) {
+  if (!file.exists(files[[1]])) return(c("", ""))
+  one_by_one <- function(e) {
+    vapply(files, function(file) tryCatch(proc_text(file), error = function(e) "", warning = function(w) ""), "")
+  }
+  tryCatch(c(proc_text(files[[1]]), proc_text(files[[2]])), error = one_by_one, warning = one_by_one)
 }
 
-# The number after a label, times `unit`, as JSON.
-proc_number <- function(text, label, unit = 1) {
-  at <- regexpr(label, text, fixed = TRUE)
+proc_text <- function(path) rawToChar(readBin(path, "raw", 2000L))
+
+# The number between two texts, times `unit`, as JSON.
+proc_number <- function(text, before, after, unit = 1) {
+  at <- regexpr(before, text, fixed = TRUE)
   if (at < 0L) return("null")
-  rest <- substr(text, at + nchar(label), at + nchar(label) + 30L)
-  digits <- regexpr("[0-9]+", rest)
-  sprintf("%.0f", as.numeric(substr(rest, digits, digits + attr(digits, "match.length") - 1L)) * unit)
+  start <- at + nchar(before)
+  rest <- substr(text, start, start + 30L)
+  sprintf("%.0f", as.numeric(substr(rest, 1L, regexpr(after, rest, fixed = TRUE) - 1L)) * unit)
 }
 
 # `echo`: more fields, as the JSON of an object.

@@ -24,6 +24,8 @@ __all__ = ["LocalBackend"]
 MARK = "METAFLOW_WORKER"
 DEFAULT_LANGUAGE = "r"
 _CHUNK = 1 << 16
+_ONLY_ECHOED = ("position", "parents", "frames")
+_ECHOED = ("step", "task", "attempt", "seed", "join", *_ONLY_ECHOED)
 
 
 class _Worker:
@@ -292,7 +294,7 @@ class LocalBackend:
                 worker.task = key
                 self._by_task[key] = worker
                 try:
-                    worker.send({"op": "task", **order})
+                    worker.send(_told(order))
                 except BrokenPipeError:
                     pass  # the end of its output reports the task as ended
 
@@ -306,6 +308,12 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     from ..settings import child_environment
 
     return child_environment(extra)
+
+
+def _told(order: Mapping[str, Any]) -> dict[str, Any]:
+    """The order as a worker reads it: what `result.json` only repeats is one text, "echo"."""
+    echo = json.dumps({name: order[name] for name in _ECHOED if name in order}, separators=(",", ":"))
+    return {"op": "task", **{name: value for name, value in order.items() if name not in _ONLY_ECHOED}, "echo": echo}
 
 
 def _language(order: Mapping[str, Any]) -> str:

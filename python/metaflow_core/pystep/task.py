@@ -33,7 +33,6 @@ from .trace import Trace
 __all__ = ["TaskContext", "run_task"]
 
 Order = Mapping[str, Any]
-_SAME = ("step", "task", "attempt", "position", "seed", "parents", "frames", "join")
 
 
 class TaskContext:
@@ -85,7 +84,7 @@ def run_task(order: Order, context: TaskContext) -> None:
         used=task.state.used,
         reads=None,
         **({} if state.trace is None else {"trace": state.trace.result()}),
-        **{field: order.get(field) for field in _SAME},
+        **json.loads(order["echo"]),
     )
     _remove(facts["tempdir"])
     _write_result(folder, result)
