@@ -41,7 +41,7 @@ def _both(title: str, kind: str, runs: int, goal: str, memory: bool = False) -> 
     read_floor = [size / 1e9 / numbers[1] for numbers in floor]
     found = [
         Row(f"{title}, write", writes, "GB/s", write_floor, "serialize() to a file", goal, HOW),
-        Row(f"{title}, read", reads, "GB/s", read_floor, "unserialize() from a file", goal, HOW),
+        Row(f"{title}, read", reads, "GB/s", read_floor, "unserialize() from a file, in a new process", goal, HOW),
     ]
     if memory:
         found.append(

@@ -15,6 +15,9 @@ if (what == "fork") {
     if (inherits(child, "masterProcess")) f("mcexit")(0L, TRUE)
     repeat { s <- f("selectChildren")(child, -1); if (is.null(s) || !is.raw(f("readChild")(child))) break }
   }), "\n")
+} else if (what == "read") {
+  con <- file(commandArgs(TRUE)[[2]], "rb")
+  cat(seconds({ unserialize(con); close(con) }), "\n")
 } else {
   value <- make[[what]]()
   path <- tempfile(tmpdir = commandArgs(TRUE)[[2]])
@@ -22,8 +25,9 @@ if (what == "fork") {
     unlink(path)
     con <- file(path, "wb")
     write <- seconds({ serialize(value, con, xdr = FALSE); close(con) })
-    con <- file(path, "rb")
-    read <- seconds({ unserialize(con); close(con) })
+    # As the next step does: in a process that has not made the value, and so knows none of its texts.
+    this <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
+    read <- as.numeric(system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", this, "read", path), stdout = TRUE))
     cat(write, read, file.size(path), "\n")
   }
 }
