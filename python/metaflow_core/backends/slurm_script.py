@@ -11,6 +11,7 @@ from typing import Any
 from ..contracts.backend import BackendContext
 from ..contracts.decorator import StepPolicy
 from .jobs import Job, command_words, job_environment
+from .step_options import several
 
 __all__ = ["batch_script", "job_comment", "job_name", "sbatch_options", "script_lines", "time_limit"]
 
@@ -60,7 +61,7 @@ def sbatch_options(policy: StepPolicy) -> list[str]:
         options.append(f"--time={time_limit(args['time'])}")
     elif policy.timeout_seconds is not None:
         options.append(f"--time={math.ceil((policy.timeout_seconds + _MARGIN_SECONDS) / 60)}")
-    return options + [str(option) for option in _several(args.get("extra"))]
+    return options + [str(option) for option in several(args.get("extra"))]
 
 
 def time_limit(time: Any) -> str:
@@ -99,16 +100,12 @@ def script_lines(policy: StepPolicy, options: Iterable[str], environment: Mappin
     lines = ["#!/bin/bash -l" if policy.backend_args.get("modules") else "#!/bin/bash"]
     lines += [f"#SBATCH {_option(option)}" for option in options]
     lines += [f"unset {' '.join(_OF_THIS_R + _OF_ANSWERS)}"]
-    lines += [f"module load {shlex.quote(str(module))}" for module in _several(policy.backend_args.get("modules"))]
+    lines += [f"module load {shlex.quote(str(module))}" for module in several(policy.backend_args.get("modules"))]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    return [*lines, *(str(line) for line in _several(policy.backend_args.get("setup")) if line)]
+    return [*lines, *(str(line) for line in several(policy.backend_args.get("setup")) if line)]
 
 
 def _option(option: str) -> str:
     """An option as a #SBATCH line has it: a value with blanks is quoted."""
     name, equals, value = option.partition("=")
     return f'{name}{equals}"{value}"' if any(blank in value for blank in " \t") else option
-
-
-def _several(value: Any) -> list[Any]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from ..errors import StoreError
+from ..errors import NotFound, StoreError
 
-__all__ = ["Entry", "PutItem", "Storage", "StorageCapabilities", "check_key"]
+__all__ = ["Entry", "OneByOne", "PutItem", "Storage", "StorageCapabilities", "check_key"]
 
 # A part may hold anything but separators and control characters, and is not "." or "..".
 _PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f]+"
@@ -160,3 +161,19 @@ class Storage(Protocol):
 
     def sync(self) -> None:
         """Make everything written so far survive a power cut."""
+
+
+class OneByOne:
+    """``put_many`` and ``fetch_many`` of a storage that gains nothing from doing several at once."""
+
+    def put_many(self, items: Iterable[PutItem], move: bool = False) -> None:
+        for item in items:
+            self.put_file(item.path, item.key, move=move)
+
+    def fetch_many(self, items: Iterable[tuple[str, str]]) -> list[str]:
+        found = []
+        for key, path in items:
+            with suppress(NotFound):
+                self.fetch_file(key, path)
+                found.append(key)
+        return found

@@ -5,7 +5,7 @@ It reads one JSON line per order on its stdin and answers with one JSON line on 
     {"op":"init", package, folder, functions, blobs, asks, parameters, current}  ->  {"t":"ready"} or
     {"t":"broken","message"}
     {"op":"task", step, task, dir, ...}   ->  {"t":"writing","file"}, {"t":"need","file"}, ...,
-    {"t":"end","task","finished"}
+    {"t":"end","finished","exit"}
     {"op":"exit"}, or end of file         ->  the worker ends
 
 In mode "fork" each task runs in a forked child, so nothing here may start threads: what a step imports is imported in
@@ -78,10 +78,10 @@ def main(mode: str) -> None:
         if context is None:
             raise RuntimeError("a task came before the order 'init'")
         if mode == "fork":
-            wire.send(t="end", task=order["task"], **_run_forked(order, context))
+            wire.send(t="end", **_run_forked(order, context))
         else:
             _run_here(order, context)
-            wire.send(t="end", task=order["task"])
+            wire.send(t="end")
             _leave(0)
 
 
@@ -103,7 +103,7 @@ def _run_forked(order: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     gc.unfreeze()
     _, status = os.waitpid(child, 0)
     finished = os.path.exists(os.path.join(order["dir"], "result.json"))
-    told: dict[str, Any] = {"pid": child, "finished": finished}
+    told: dict[str, Any] = {"finished": finished}
     if not finished:
         told["exit"] = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     return told

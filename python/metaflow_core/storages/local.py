@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from ..contracts.storage import Entry, PutItem, StorageCapabilities, check_key
+from ..contracts.storage import Entry, OneByOne, StorageCapabilities, check_key
 from ..errors import DiskFull, MetaflowError, NotFound, StoreConflict, StoreError
 
 __all__ = ["LocalStorage"]
@@ -68,7 +68,7 @@ def _store_error(root: str, err: OSError) -> MetaflowError:
     )
 
 
-class LocalStorage:
+class LocalStorage(OneByOne):
     """Keys are files below `root`. The folder is made by the first write, never by reading."""
 
     name = "local"
@@ -229,18 +229,6 @@ class LocalStorage:
 
     def local_path(self, key: str) -> str | None:
         return self._path(key)
-
-    def put_many(self, items: Iterable[PutItem], move: bool = False) -> None:
-        for item in items:
-            self.put_file(item.path, item.key, move=move)
-
-    def fetch_many(self, items: Iterable[tuple[str, str]]) -> list[str]:
-        found = []
-        for key, path in items:
-            with suppress(NotFound):
-                self.fetch_file(key, path)
-                found.append(key)
-        return found
 
     @_translated
     def fetch_file(self, key: str, path: str) -> None:

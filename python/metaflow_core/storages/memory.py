@@ -5,15 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
-from ..contracts.storage import Entry, PutItem, StorageCapabilities, check_key
+from ..contracts.storage import Entry, OneByOne, StorageCapabilities, check_key
 from ..errors import NotFound, StoreConflict, StoreError
 
 __all__ = ["MemoryStorage"]
 
 
-class MemoryStorage:
+class MemoryStorage(OneByOne):
     """Keys in a dict. `root` is only a name."""
 
     name = "memory"
@@ -102,18 +101,6 @@ class MemoryStorage:
     def local_path(self, key: str) -> str | None:
         check_key(key)
         return None
-
-    def put_many(self, items: Iterable[PutItem], move: bool = False) -> None:
-        for item in items:
-            self.put_file(item.path, item.key, move=move)
-
-    def fetch_many(self, items: Iterable[tuple[str, str]]) -> list[str]:
-        found = []
-        for key, path in items:
-            with suppress(NotFound):
-                self.fetch_file(key, path)
-                found.append(key)
-        return found
 
     def fetch_file(self, key: str, path: str) -> None:
         data = self.read(key)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from ...contracts.backend import BackendContext, Submission
 from ...contracts.decorator import StepPolicy
-from ..jobs import Job, JobState, Place, Refused, command_words, job_environment, store_digest
+from ..containers import container_command, numbers_by_job, same_request, with_last_line
+from ..jobs import Job, JobState, Place, Refused, job_environment, store_digest
 from .options import options_of
 from .queue import BatchService
 from .requests import SubmitFacts, complaints, job_definition, job_name, job_tags, submission
@@ -42,11 +42,7 @@ class BatchDriver:
         return policy.backend_args.get("queue") or self._context.settings.batch_job_queue or ""
 
     def group(self, task: Submission) -> Hashable:
-        policy = task.policy
-        return json.dumps(
-            [dict(policy.backend_args), policy.cpu, policy.memory_mb, policy.gpu, policy.timeout_seconds],
-            sort_keys=True,
-        )
+        return same_request(task)
 
     def submit(self, job: Job) -> None:
         context, policy = self._context, job.policies[0]
@@ -57,14 +53,11 @@ class BatchDriver:
             self._fargate[queue] = self._service.is_fargate(queue)
         for sentence in complaints(options, self._fargate[queue]):
             raise Refused(sentence)
-        words = command_words(context, job, "NUMBER", "JOB", same_files=False)
-        # The words stay words: only the two that the job knows itself are filled in by its shell.
-        script = 'exec "$@" --task "${AWS_BATCH_JOB_ARRAY_INDEX:-0}" --job "$AWS_BATCH_JOB_ID"'
         facts = SubmitFacts(
             name=self._name(job),
             queue=queue,
             definition=self._service.define(job_definition(options, self._fargate[queue])),
-            command=["sh", "-c", script, words[0], *words[: words.index("--task")]],
+            command=container_command(context, job, "${AWS_BATCH_JOB_ARRAY_INDEX:-0}", "$AWS_BATCH_JOB_ID"),
             environment=job_environment(context, same_files=False),
             count=len(job.paths),
             tags=job_tags(
@@ -98,15 +91,10 @@ class BatchDriver:
         found = self._service.describe([self._child(job, number)])
         closer = job_state(found[0]) if found else state
         closer = closer if closer.phase == "ended" else state
-        said = self.output(job, number).strip() if closer.cause in ("error", "crash") else ""
-        last = said.rpartition("\n")[2].strip()
-        return JobState("ended", closer.cause, f"{closer.message} Its last line: {last}" if last else closer.message)
+        return with_last_line(closer, self.output(job, number) if closer.cause in ("error", "crash") else "")
 
     def cancel(self, places: Sequence[tuple[Job, int]]) -> None:
-        by_job: dict[str, tuple[Job, set[int]]] = {}
-        for job, number in places:
-            by_job.setdefault(job.name, (job, set()))[1].add(number)
-        for job, numbers in by_job.values():
+        for job, numbers in numbers_by_job(places):
             found = self._id(job)
             if found is None:
                 continue

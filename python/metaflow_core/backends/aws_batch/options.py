@@ -8,6 +8,7 @@ from typing import Any
 
 from ...contracts.decorator import StepPolicy
 from ...errors import BackendError
+from ..step_options import several, step_options
 from .requests import complaints, efs_mounts
 
 __all__ = ["check", "client_missing", "missing", "options_of"]
@@ -20,23 +21,11 @@ _SETTINGS = {
 
 
 def options_of(settings: Any, policy: StepPolicy) -> dict[str, Any]:
-    """Arguments of the decorator, as backends/aws_batch/requests.py reads them. Its own word wins over `resources`."""
-    options = {name: value for name, value in policy.backend_args.items() if value is not None}
-    if policy.retry_memory_mb:
-        options.pop("memory", None)  # it grows from attempt to attempt
-    for name, value in (
-        ("cpu", policy.cpu),
-        ("memory", policy.memory_mb),
-        ("gpu", policy.gpu),
-        ("shared_memory", policy.shared_memory_mb),
-    ):
-        if name not in options and value:
-            options[name] = value
-    for name, sources in _SETTINGS.items():
-        configured = [value for value in (getattr(settings, source) for source in sources) if value]
-        if name not in options and configured:
-            options[name] = configured[0]
-    return options
+    """Arguments of the decorator, as backends/aws_batch/requests.py reads them."""
+    resources = {
+        "cpu": policy.cpu, "memory": policy.memory_mb, "gpu": policy.gpu, "shared_memory": policy.shared_memory_mb,
+    }
+    return step_options(settings, policy, resources, _SETTINGS)
 
 
 def client_missing() -> str | None:
@@ -70,6 +59,5 @@ def check(settings: Any, policies: Mapping[str, StepPolicy]) -> None:
 
 
 def _reachable(root: str, options: Mapping[str, Any]) -> bool:
-    host = options.get("host_volumes") or []
-    mounts = [*([host] if isinstance(host, str) else host), *efs_mounts(options).values()]
+    mounts = [*several(options.get("host_volumes")), *efs_mounts(options).values()]
     return "://" in root or any(f"{root}/".startswith(path.rstrip("/") + "/") for path in mounts)

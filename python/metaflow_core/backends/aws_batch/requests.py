@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..step_options import several, texts
+
 __all__ = ["SubmitFacts", "complaints", "efs_mounts", "job_definition", "job_name", "job_tags", "submission"]
 
 DEFAULTS: dict[str, Any] = {"cpu": 1, "memory": 4096, "tmpfs_path": "/metaflow_temp"}
@@ -105,7 +107,7 @@ def submission(facts: SubmitFacts) -> dict[str, Any]:
             "environment": [{"name": name, "value": value} for name, value in environment.items()],
             "resourceRequirements": _requirements(facts.args, facts.fargate),
         },
-        "tags": {**facts.tags, **_texts(facts.args.get("aws_batch_tags"))},
+        "tags": {**facts.tags, **texts(facts.args.get("aws_batch_tags"))},
         "propagateTags": True,
     }
     if facts.count > 1:
@@ -144,10 +146,10 @@ def complaints(args: Mapping[str, Any], fargate: bool | None) -> list[str]:
         found.append("'ephemeral_storage' is for Fargate only")
     if args.get("inferentia") and args.get("trainium"):
         found.append("'inferentia' and 'trainium' exclude each other")
-    for path in _several(args.get("host_volumes") or []):
+    for path in several(args.get("host_volumes") or []):
         if not path.startswith("/"):
             found.append(f'a host volume is a path such as "/data", not "{path}"')
-    for option in _several(args.get("log_options") or []):
+    for option in several(args.get("log_options") or []):
         if isinstance(option, str) and ":" not in option:
             found.append(f'a log option is written as "name:value", not "{option}"')
     for system, path in efs_mounts(args).items():
@@ -199,7 +201,7 @@ def _tmpfs(args: Mapping[str, Any]) -> dict[str, Any] | None:
 def _volumes(args: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     volumes: list[dict[str, Any]] = []
     mounts: list[dict[str, Any]] = []
-    for number, path in enumerate(_several(args.get("host_volumes") or [])):
+    for number, path in enumerate(several(args.get("host_volumes") or [])):
         volumes.append({"name": f"host-{number}", "host": {"sourcePath": path}})
         mounts.append({"sourceVolume": f"host-{number}", "containerPath": path})
     for number, (system, path) in enumerate(efs_mounts(args).items()):
@@ -216,16 +218,16 @@ def _volumes(args: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[s
 def efs_mounts(args: Mapping[str, Any]) -> dict[str, Any]:
     """{id of a file system: where it is mounted}"""
     mounts: dict[str, Any] = {}
-    for item in _several(args.get("efs_volumes") or []):
+    for item in several(args.get("efs_volumes") or []):
         mounts.update(item if isinstance(item, Mapping) else {str(item): f"/mnt/{item}"})
     return mounts
 
 
 def _log_options(given: Any) -> dict[str, str]:
     options: dict[str, str] = {}
-    for item in _several(given or []):
+    for item in several(given or []):
         name, _, value = ("", "", "") if isinstance(item, Mapping) else str(item).partition(":")
-        options.update(_texts(item) if isinstance(item, Mapping) else {name: value})
+        options.update(texts(item) if isinstance(item, Mapping) else {name: value})
     return options
 
 
@@ -233,13 +235,6 @@ def _of(args: Mapping[str, Any], name: str) -> Any:
     value = args.get(name)
     return DEFAULTS[name] if value is None else value
 
-
-def _several(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(name): str(value) for name, value in (values or {}).items()}
 
 
 def _tag(text: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from ...contracts.backend import BackendContext, Submission
 from ...contracts.decorator import StepPolicy
-from ..jobs import Job, JobState, Place, Refused, command_words, job_environment
+from ..containers import container_command, numbers_by_job, same_request, with_last_line
+from ..jobs import Job, JobState, Place, Refused, job_environment
 from .cluster import Cluster
 from .manifest import JobFacts, job_manifest
 from .names import LABEL_PREFIX, identity, job_name, selector
@@ -47,11 +47,7 @@ class KubernetesDriver:
         return policy.backend_args.get("namespace") or self._context.settings.kubernetes_namespace
 
     def group(self, task: Submission) -> Hashable:
-        policy = task.policy
-        return json.dumps(
-            [dict(policy.backend_args), policy.cpu, policy.memory_mb, policy.gpu, policy.timeout_seconds],
-            sort_keys=True,
-        )
+        return same_request(task)
 
     def submit(self, job: Job) -> None:
         facts = self._facts(job)
@@ -83,15 +79,10 @@ class KubernetesDriver:
         if (pod.get("status") or {}).get("phase") == "Pending":
             self._remove(job, number)
             return state
-        said = "" if state.cause not in ("error", "crash") else self.output(job, number).strip()
-        last = said.rpartition("\n")[2].strip()
-        return JobState("ended", state.cause, f"{state.message} Its last line: {last}" if last else state.message)
+        return with_last_line(state, self.output(job, number) if state.cause in ("error", "crash") else "")
 
     def cancel(self, places: Sequence[tuple[Job, int]]) -> None:
-        by_job: dict[str, tuple[Job, set[int]]] = {}
-        for job, number in places:
-            by_job.setdefault(job.name, (job, set()))[1].add(number)
-        for job, numbers in by_job.values():
+        for job, numbers in numbers_by_job(places):
             if len(numbers) == len(job.paths):
                 self._cluster.delete_job(job.where, job_name(job.name))
                 continue
@@ -112,17 +103,12 @@ class KubernetesDriver:
         options = options_of(context.settings, policy)
         if not options.get("image"):
             raise Refused("no image is named")
-        number = "${JOB_COMPLETION_INDEX:-0}"
-        words = command_words(context, job, "NUMBER", "JOB", same_files=False)
-        # The words stay words: only the two that the pod knows itself are filled in by its shell.
-        script = 'exec "$@" --task "' + number + '" --job "$METAFLOW_POD"'
-        command = ["sh", "-c", script, words[0], *words[: words.index("--task")]]
         labels = identity(context.settings.datastore_root, job.flow, job.run, job.step)
         return JobFacts(
             name=job_name(job.name),
             namespace=job.where,
             image=options["image"],
-            command=command,
+            command=container_command(context, job, "${JOB_COMPLETION_INDEX:-0}", "$METAFLOW_POD"),
             environment=job_environment(context, same_files=False),
             labels=labels,
             count=len(job.paths),

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..step_options import several, texts
+
 __all__ = ["CONTAINER", "JobFacts", "complaints", "job_manifest", "pairs"]
 
 CONTAINER = "task"
@@ -51,7 +53,7 @@ class JobFacts:
 
 def job_manifest(facts: JobFacts) -> dict[str, Any]:
     """The `batch/v1` Job. Kubernetes never tries a task again by itself: that is the engine's part, which counts."""
-    labels, annotations = _labels(facts), {**_texts(facts.args.get("annotations")), **facts.annotations}
+    labels, annotations = _labels(facts), {**texts(facts.args.get("annotations")), **facts.annotations}
     spec: dict[str, Any] = {
         "ttlSecondsAfterFinished": _KEEP_SECONDS,
         "template": {"metadata": {"labels": labels, "annotations": annotations}, "spec": _pod(facts)},
@@ -75,7 +77,7 @@ def job_manifest(facts: JobFacts) -> dict[str, Any]:
 
 
 def _labels(facts: JobFacts) -> dict[str, str]:
-    return {**_texts(facts.args.get("labels")), **facts.labels}
+    return {**texts(facts.args.get("labels")), **facts.labels}
 
 
 def _pod(facts: JobFacts) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def _pod(facts: JobFacts) -> dict[str, Any]:
     if args.get("image_pull_policy"):
         container["imagePullPolicy"] = args["image_pull_policy"]
     if args.get("secrets"):
-        container["envFrom"] = [{"secretRef": {"name": name}} for name in _several(args["secrets"])]
+        container["envFrom"] = [{"secretRef": {"name": name}} for name in several(args["secrets"])]
     if mounts:
         container["volumeMounts"] = mounts
     if args.get("port"):
@@ -107,11 +109,11 @@ def _pod(facts: JobFacts) -> dict[str, Any]:
     if args.get("service_account"):
         pod["serviceAccountName"] = args["service_account"]
     if args.get("image_pull_secrets"):
-        pod["imagePullSecrets"] = [{"name": name} for name in _several(args["image_pull_secrets"])]
+        pod["imagePullSecrets"] = [{"name": name} for name in several(args["image_pull_secrets"])]
     if args.get("node_selector"):
         pod["nodeSelector"] = pairs(args["node_selector"])
     if args.get("tolerations"):
-        pod["tolerations"] = [dict(item) for item in _several(args["tolerations"])]
+        pod["tolerations"] = [dict(item) for item in several(args["tolerations"])]
     return pod
 
 
@@ -136,7 +138,7 @@ def _resources(args: Mapping[str, Any]) -> dict[str, Any]:
     limits = dict(requests) if (args.get("qos") or "").lower() == "guaranteed" else {"memory": requests["memory"]}
     if args.get("gpu"):
         limits[f"{_of(args, 'gpu_vendor')}.com/gpu"] = _number(args["gpu"])
-    extended = _texts(args.get("extended_resources"))
+    extended = texts(args.get("extended_resources"))
     return {"requests": {**requests, **extended}, "limits": {**limits, **extended}}
 
 
@@ -172,7 +174,7 @@ def _in_memory(size_mib: Any) -> dict[str, Any]:
 def pairs(given: Any) -> dict[str, str]:
     """Of {"disk": "ssd"} or "disk=ssd,zone=a"; ValueError for anything else."""
     if isinstance(given, Mapping):
-        return _texts(given)
+        return texts(given)
     found = [pair.strip().partition("=") for pair in str(given).split(",") if pair.strip()]
     if not found or not all(name and equals for name, equals, _ in found):
         raise ValueError(given)
@@ -187,7 +189,7 @@ def complaints(args: Mapping[str, Any]) -> list[str]:
             pairs(args["node_selector"])
         except ValueError:
             found.append("'node_selector' must be a named list or \"label=value,label=value\"")
-    for item in _several(args.get("tolerations") or []):
+    for item in several(args.get("tolerations") or []):
         unknown = sorted(set(item) - _TOLERATION)
         if unknown:
             found.append(f"a toleration has no field '{unknown[0]}', only {', '.join(sorted(_TOLERATION))}")
@@ -203,13 +205,6 @@ def _of(args: Mapping[str, Any], name: str) -> Any:
     value = args.get(name)
     return DEFAULTS[name] if value is None else value
 
-
-def _several(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
-    return {str(name): str(value) for name, value in (values or {}).items()}
 
 
 def _number(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...contracts.decorator import StepPolicy
 from ...errors import BackendError
+from ..step_options import step_options
 from .manifest import complaints, pairs
 
 __all__ = ["check", "options_of"]
@@ -21,23 +22,12 @@ _SETTINGS = {
 
 
 def options_of(settings: Any, policy: StepPolicy) -> dict[str, Any]:
-    """Arguments of the decorator, as backends/kubernetes/manifest.py reads them. Its own word wins over `resources`."""
-    options = {name: value for name, value in policy.backend_args.items() if value is not None}
-    if policy.retry_memory_mb:
-        options.pop("memory", None)  # it grows from attempt to attempt
-    for name, value in (
-        ("cpu", policy.cpu),
-        ("memory", policy.memory_mb),
-        ("gpu", policy.gpu),
-        ("disk", policy.disk_mb),
-        ("shared_memory", policy.shared_memory_mb),
-    ):
-        if name not in options and value:
-            options[name] = value
-    for name, sources in _SETTINGS.items():
-        configured = [value for value in (getattr(settings, source) for source in sources) if value]
-        if name not in options and configured:
-            options[name] = list(configured[0]) if isinstance(configured[0], tuple) else configured[0]
+    """Arguments of the decorator, as backends/kubernetes/manifest.py reads them."""
+    resources = {
+        "cpu": policy.cpu, "memory": policy.memory_mb, "gpu": policy.gpu, "disk": policy.disk_mb,
+        "shared_memory": policy.shared_memory_mb,
+    }
+    options = step_options(settings, policy, resources, _SETTINGS)
     if isinstance(options.get("persistent_volume_claims"), str):
         options["persistent_volume_claims"] = pairs(options["persistent_volume_claims"])
     return options
