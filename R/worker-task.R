@@ -233,14 +233,14 @@ process_usage <- function(wall) {
   told <- proc_texts()
   as_json(sprintf(
     "{\"wall\":%.6f,\"user\":%.3f,\"system\":%.3f,\"max_rss_bytes\":%s,\"read_bytes\":%s,\"written_bytes\":%s}",
-    wall, cpu[[1]], cpu[[2]], proc_number(told[[1]], "VmHWM:", "kB", 1024),
-    proc_number(told[[2]], "rchar:", "\n"), proc_number(told[[2]], "wchar:", "\n")
+    wall, cpu[[1]], cpu[[2]], proc_number(told[[2]], "VmHWM:", "kB", 1024),
+    proc_number(told[[1]], "rchar:", "\n"), proc_number(told[[1]], "wchar:", "\n")
   ))
 }
 
-# What the kernel says of this process: its memory, and what it read and wrote; "" where it says nothing. A container may hide
-# /proc/self/io even from its owner.
-proc_texts <- function(files = c("/proc/self/status", "/proc/self/io")) {
+# What the kernel says of this process: what it read and wrote (first, as this is reading, too), and its memory; "" where it
+# says nothing. A container may hide /proc/self/io even from its owner.
+proc_texts <- function(files = c("/proc/self/io", "/proc/self/status")) {
   if (!file.exists(files[[1]])) return(c("", ""))
   one_by_one <- function(e) {
     vapply(files, function(file) tryCatch(proc_text(file), error = function(e) "", warning = function(w) ""), "")

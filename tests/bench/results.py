@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import statistics
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +22,20 @@ def replace_groups(path: Path, measured: dict[str, list[Row]], order: Sequence[s
     sections = _sections(path)
     for group, rows in measured.items():
         day = time.strftime("%Y-%m-%d")
-        sections[group] = f"## {group}\n\nMeasured on {day}.\n\n{markdown(rows)}\n"
+        sections[group] = (
+            f"## {group}\n\nMeasured on {day} on a machine that starts R in {_r_start_seconds():.2f} s.\n\n{markdown(rows)}\n"
+        )
     path.write_text("\n".join([HEAD, *(sections[group] for group in order if group in sections)]), encoding="utf-8")
+
+
+def _r_start_seconds() -> float:
+    """How fast the machine was then: the same program takes 0.11 s on one and 0.27 s on another."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run(["Rscript", "--vanilla", "-e", "1"], check=True, capture_output=True)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
 
 
 def _sections(path: Path) -> dict[str, str]:
