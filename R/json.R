@@ -3,7 +3,6 @@
 # `jsonlite::toJSON()` needs 0.7 ms for a small list, which is a fifth of a whole task. This one
 # writes what our messages hold: scalars unboxed, unnamed lists as arrays, named lists as objects.
 # `I(x)` keeps a vector of length one an array. Numbers keep 17 digits. NA and NULL become null.
-
 #
 # A forked child pays for each object that it makes and each page that it writes to, so short texts are looked through
 # without a regular expression, which takes memory all over the place.

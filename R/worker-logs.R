@@ -28,16 +28,15 @@ find_log_calls <- function(native = native_log_calls()) {
   the$log_calls
 }
 
+# NULL when processx has other routines, or some that take other arguments.
 native_log_calls <- function() {
-  names <- c(create = "create_file", close = "close", set_stdout = "set_stdout", set_stderr = "set_stderr")
-  routines <- mget(paste0("c_processx_connection_", names), envir = asNamespace("processx"), ifnotfound = list(NULL))
-  names(routines) <- names(names)
-  known <- vapply(routines, function(routine) inherits(routine, "NativeSymbolInfo"), FALSE)
-  if (!all(known) || !identical(vapply(routines, `[[`, 0L, "numParameters"), c(create = 3L, close = 1L, set_stdout = 2L, set_stderr = 2L))) {
-    return(NULL)
-  }
+  arguments <- c(create_file = 3L, close = 1L, set_stdout = 2L, set_stderr = 2L)
+  routines <- mget(paste0("c_processx_connection_", names(arguments)), envir = asNamespace("processx"), ifnotfound = list(NULL))
+  routines <- stats::setNames(routines, names(arguments))
+  if (!all(vapply(routines, inherits, FALSE, "NativeSymbolInfo"))) return(NULL)
+  if (!identical(vapply(routines, `[[`, 0L, "numParameters"), arguments)) return(NULL)
   list(
-    create = function(path) .Call(routines$create, path, FALSE, TRUE),
+    create = function(path) .Call(routines$create_file, path, FALSE, TRUE),
     close = function(con) .Call(routines$close, con),
     set_stdout = function(con) .Call(routines$set_stdout, con, TRUE),
     set_stderr = function(con) .Call(routines$set_stderr, con, TRUE)

@@ -14,8 +14,7 @@ open_logs <- function(folder) {
   redirect_output(file.path(folder, "stdout.log"), file.path(folder, "stderr.log"))
 }
 
-# `order$echo`: what `result.json` repeats of the order, for whoever finds it after the engine died.
-
+# `order$echo` is what `result.json` repeats of the order, for whoever finds it after the engine died.
 run_redirected <- function(order) {
   started <- as.numeric(Sys.time())
   mark <- watch_quit(order$dir)
@@ -248,7 +247,7 @@ proc_texts <- function(files = c("/proc/self/io", "/proc/self/status")) {
   tryCatch(c(proc_text(files[[1]]), proc_text(files[[2]])), error = one_by_one, warning = one_by_one)
 }
 
-proc_text <- function(path) rawToChar(readBin(path, "raw", 2000L))
+proc_text <- function(path) rawToChar(readBin(path, "raw", 8192L))
 
 # The number between two texts, times `unit`, as JSON.
 proc_number <- function(text, before, after, unit = 1) {
@@ -256,7 +255,8 @@ proc_number <- function(text, before, after, unit = 1) {
   if (at < 0L) return("null")
   start <- at + nchar(before)
   rest <- substr(text, start, start + 30L)
-  sprintf("%.0f", as.numeric(substr(rest, 1L, regexpr(after, rest, fixed = TRUE) - 1L)) * unit)
+  number <- as.numeric(substr(rest, 1L, regexpr(after, rest, fixed = TRUE) - 1L)) * unit
+  if (is.na(number)) "null" else sprintf("%.0f", number)
 }
 
 # `echo`: more fields, as the JSON of an object.

@@ -3,6 +3,8 @@
 # Functions of a package are read from disk when they are first used. A forked child would do that
 # anew for every task: 20 ms, of which 15 go away when its parent has done it already. It is done while
 # Python loads in the main process, so nobody waits for it.
+#
+# Garbage is left alone: a collection here makes the first tasks cheaper, but after some hundred there is no difference.
 warm_up <- function() {
   folder <- tempfile("warm-")
   dir.create(folder)

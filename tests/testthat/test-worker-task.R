@@ -194,6 +194,7 @@ test_that("a process tells what it used, and null where the kernel tells nothing
   expect_identical(proc_number(text, "VmHWM:", "kB", 1024), "2097152")
   expect_identical(proc_number(text, "rchar:", "\n"), "77")
   expect_identical(proc_number(text, "wchar:", "\n"), "null")
+  expect_identical(proc_number("rchar: 77", "rchar:", "\n"), "null")
   expect_match(proc_texts()[[2L]], "VmHWM:")
   hidden <- proc_texts(c("/proc/self/status", "no such file"))
   expect_match(hidden[[1L]], "VmHWM:")
