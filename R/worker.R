@@ -8,8 +8,8 @@
 #   {"op":"exit"}, or end of file                     ->  the worker ends
 #
 # The outcome of a task is in its folder, not on the wire: `result.json` says success or R error,
-# neither means that the process died; it repeats what the order has as `echo`. So a worker whose scheduler is gone still finishes its task,
-# and the next `resume` finds the result.
+# neither means that the process died, and repeats what the order has as `echo`. So a worker whose
+# scheduler is gone still finishes its task, and the next `resume` finds the result.
 #
 # In mode "fork" each task runs in a forked child, so it starts from the clean state of this process
 # and pays 3.5 ms instead of R's start. So nothing here may start threads: no Python, no arrow. In
