@@ -112,8 +112,9 @@ class TestSlurm(BackendSuite):
     def test_a_controller_that_is_away_for_a_while_is_waited_for(self, cluster, causes, place):
         process = causes.start("run", "--what", "wait", *place.words)
         until(causes.notes)
-        # What it has not saved is forgotten, and the id used again: that is the test before this one.
-        time.sleep(3)
+        # What it has not saved is forgotten, and the id used again: that is the test before this one. It saves what
+        # has changed within five seconds.
+        time.sleep(7)
         cluster.kill_controller()
         (causes.folder / "go").touch()
         until(lambda: "work" in causes.records(1))
