@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from ..contracts.backend import BackendContext, Submission
 from .jobs import Job, JobState, command_words
 
-__all__ = ["container_command", "numbers_by_job", "same_request", "with_last_line"]
+__all__ = ["container_command", "numbers_by_job", "reachable", "same_request", "with_last_line"]
 
 
 def same_request(task: Submission) -> Hashable:
@@ -18,6 +18,11 @@ def same_request(task: Submission) -> Hashable:
         [dict(policy.backend_args), policy.cpu, policy.memory_mb, policy.gpu, policy.timeout_seconds],
         sort_keys=True,
     )
+
+
+def reachable(root: str, mounts: Iterable[str]) -> bool:
+    """Can a container open this root of a datastore: by its address, or below one of the paths mounted there?"""
+    return "://" in root or any(f"{root}/".startswith(path.rstrip("/") + "/") for path in mounts)
 
 
 def container_command(context: BackendContext, job: Job, number: str, place: str) -> list[str]:

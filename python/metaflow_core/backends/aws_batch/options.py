@@ -8,6 +8,7 @@ from typing import Any
 
 from ...contracts.decorator import StepPolicy
 from ...errors import BackendError
+from ..containers import reachable
 from ..step_options import several, step_options
 from .requests import complaints, efs_mounts
 
@@ -51,13 +52,12 @@ def check(settings: Any, policies: Mapping[str, StepPolicy]) -> None:
                 hint="Set METAFLOW_BATCH_CONTAINER_IMAGE, or write batch(image = ). container_image() names one, "
                 'and system.file("templates/Dockerfile", package = "metaflow") builds it.',
             )
-        if not _reachable(settings.datastore_root, options):
+        if not reachable(settings.datastore_root, _mounts(options)):
             raise BackendError(
                 f"tasks of step '{step}' on AWS Batch cannot reach the datastore '{settings.datastore_root}'",
                 hint="Use a datastore on S3 (METAFLOW_DATASTORE=s3), or mount it with host_volumes or efs_volumes.",
             )
 
 
-def _reachable(root: str, options: Mapping[str, Any]) -> bool:
-    mounts = [*several(options.get("host_volumes")), *efs_mounts(options).values()]
-    return "://" in root or any(f"{root}/".startswith(path.rstrip("/") + "/") for path in mounts)
+def _mounts(options: Mapping[str, Any]) -> list[str]:
+    return [*several(options.get("host_volumes") or []), *efs_mounts(options).values()]

@@ -236,6 +236,5 @@ def _of(args: Mapping[str, Any], name: str) -> Any:
     return DEFAULTS[name] if value is None else value
 
 
-
 def _tag(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9 _.:/=+@-]", "-", text)[:256]

@@ -206,6 +206,5 @@ def _of(args: Mapping[str, Any], name: str) -> Any:
     return DEFAULTS[name] if value is None else value
 
 
-
 def _number(value: Any) -> str:
     return f"{float(value):.15g}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...contracts.decorator import StepPolicy
 from ...errors import BackendError
+from ..containers import reachable
 from ..step_options import step_options
 from .manifest import complaints, pairs
 
@@ -46,14 +47,10 @@ def check(settings: Any, policies: Mapping[str, StepPolicy]) -> None:
                 "container_image() names one, "
                 'and system.file("templates/Dockerfile", package = "metaflow") builds it.',
             )
-        if not _reachable(settings.datastore_root, options):
+        mounts = (options.get("persistent_volume_claims") or {}).values()
+        if not reachable(settings.datastore_root, mounts):
             raise BackendError(
                 f"tasks of step '{step}' on Kubernetes cannot reach the datastore '{settings.datastore_root}'",
                 hint="Use a datastore on S3 (METAFLOW_DATASTORE=s3), or mount it with "
                 'persistent_volume_claims = list(claim = "/path").',
             )
-
-
-def _reachable(root: str, options: Mapping[str, Any]) -> bool:
-    mounts = (options.get("persistent_volume_claims") or {}).values()
-    return "://" in root or any(f"{root}/".startswith(path.rstrip("/") + "/") for path in mounts)
