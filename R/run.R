@@ -171,9 +171,7 @@ begin_run <- function(flow, parameters, options, captured, start = start_in_core
   check_run_options(list(isolation = mode))
   session <- new.env()
   count <- if (here) workers_to_start(options$max_workers) else 0L
-  # One core is left to this process, which is about to load a lot; the last worker starts when that is done.
-  early <- min(count, max(1L, default_workers() - 1L))
-  session$workers <- start_workers(mode, early)
+  session$workers <- start_workers(mode, count)
   session$close <- function() for (worker in session$workers) close_worker(worker)
   on.exit(if (is.null(session$pathspec)) session$close())
   staging <- tempfile("metaflow-")
@@ -181,7 +179,6 @@ begin_run <- function(flow, parameters, options, captured, start = start_in_core
   on.exit(unlink(staging, recursive = TRUE), add = TRUE)
   request <- run_request(flow, values, options, staging, captured)
   load_bridge()
-  session$workers <- c(session$workers, start_workers(mode, count - early))
   started <- start(
     settings = settings_request(options[c("datastore", "datastore_root", "metadata", "max_workers", "max_num_splits", "isolation", "package_suffixes")]),
     request = request,

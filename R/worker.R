@@ -14,12 +14,15 @@
 # In mode "fork" each task runs in a forked child, so it starts from the clean state of this process
 # and pays 3.5 ms instead of R's start. So nothing here may start threads: no Python, no arrow. In
 # mode "fresh" the task runs here, and the process ends with it.
-worker_main <- function(mode = c("fork", "fresh")) {
+#
+# `opens`: another worker waits until descriptor 3 is closed, see start_workers().
+worker_main <- function(mode = c("fork", "fresh"), opens = FALSE) {
   mode <- match.arg(mode)
   # It was for this process, not for what a step starts.
   if (identical(Sys.getenv("GLIBC_TUNABLES"), huge_pages)) Sys.unsetenv("GLIBC_TUNABLES")
   wire <- open_wire()
   if (mode == "fork") warm_up()
+  if (opens) close(processx::conn_create_fd(3L))
   the$wire <- wire
   repeat {
     line <- readLines(wire$input, n = 1L, warn = FALSE)
@@ -47,11 +50,9 @@ worker_main <- function(mode = c("fork", "fresh")) {
   quit(save = "no")
 }
 
-worker_command <- function(mode = "fork", root = package_library()) {
-  c(
-    file.path(R.home("bin"), "Rscript"), "--vanilla", heap_options, "-e",
-    sprintf("metaflow:::worker_main(\"%s\")", mode)
-  )
+worker_command <- function(mode = "fork", opens = FALSE) {
+  call <- sprintf(if (opens) "metaflow:::worker_main(\"%s\", opens = TRUE)" else "metaflow:::worker_main(\"%s\")", mode)
+  c(file.path(R.home("bin"), "Rscript"), "--vanilla", heap_options, "-e", call)
 }
 
 # From which size of its vectors on R collects garbage; memory is taken only as it is used. A collection in a forked child
