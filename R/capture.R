@@ -57,6 +57,7 @@ captured_globals <- function(reached, workspace) {
 # Names of the user's workspace that a function reaches, through other functions of the workspace.
 # Some code defeats static analysis; it then relies on what is captured besides.
 reached_names <- function(f, workspace) {
+  if (names_nothing(f, workspace)) return(character())
   found <- tryCatch(
     globals::globalsOf(f, envir = environment(f) %||% workspace, recursive = TRUE, mustExist = FALSE, method = "ordered"),
     error = function(e) NULL
@@ -64,6 +65,17 @@ reached_names <- function(f, workspace) {
   where <- attr(found, "where")
   as.character(names(found)[vapply(where, identical, FALSE, workspace)])
 }
+
+# Most scripts have few objects: a step whose text has none of their names reaches none. That is seen at once, where the
+# analysis takes longer to load than a small flow to be captured.
+names_nothing <- function(f, workspace) {
+  if (!identical(environment(f), workspace) || !all(grepl(packages_only, search()))) return(FALSE)
+  said <- all.names(as.call(c(quote(`function`), formals(f), body(f))), unique = TRUE)
+  !any(sub("<-$", "", ls(workspace, all.names = TRUE)) %in% said)
+}
+
+# What is attached otherwise, by attach(), may itself reach the workspace.
+packages_only <- "^(package:|tools:|Autoloads$|\\.GlobalEnv$)"
 
 is_portable <- function(name, value) {
   if (name %in% c(".Random.seed", ".Last.value", ".Traceback", ".First", ".Last")) return(FALSE)

@@ -30,7 +30,7 @@ with_exit_hook <- function(flow, fn, kind) {
   if (missing(fn) || !is.function(fn)) {
     mf_abort(sprintf("%s() needs a function.", kind), "metaflow_usage_error", sprintf("Write %s(function(run) ...).", kind))
   }
-  changed_flow(flow, exit_hooks = c(flow$exit_hooks, list(list(kind = kind, fn = fn))))
+  changed_flow(flow, exit_hooks = c(flow$exit_hooks, list(list(kind = kind, fn = out_of_pipe(fn)))))
 }
 
 # What the process of the hooks needs, as capture_code() makes it for tasks; NULL without hooks. It is no part of the

@@ -33,7 +33,7 @@ include_file <- function(flow, name, required = FALSE, help = NULL, default = NU
   check_declaration(name, "parser", is.null(parser) || is.function(parser) || identical(parser, "path"), "must be a function of a path, or \"path\"")
   with_parameter(flow, list(
     name = name, kind = "file", required = required, help = help, separator = NULL, default = default, type = NULL, is_flag = FALSE,
-    is_text = is_text, parser = parser
+    is_text = is_text, parser = out_of_pipe(parser)
   ))
 }
 

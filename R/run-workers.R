@@ -30,9 +30,20 @@ start_worker <- function(mode, i, gate = NULL, before = character()) {
   list(process = process, mark = mark)
 }
 
+# As many as the engine has slots by default: the cores that this process may use, also where it may use only some of the
+# machine's (taskset, a container, a job of Slurm).
 default_workers <- function() {
+  status <- "/proc/self/status"
+  listed <- if (file.exists(status)) grep("^Cpus_allowed_list:", readLines(status, warn = FALSE), value = TRUE)
+  if (length(listed) == 1L) return(count_in_ranges(sub("^[^:]*:[[:space:]]*", "", listed)))
   count <- suppressWarnings(parallel::detectCores())
   if (is.na(count)) 1L else as.integer(count)
+}
+
+# "0-3,8" has five.
+count_in_ranges <- function(text) {
+  ranges <- lapply(strsplit(strsplit(text, ",", fixed = TRUE)[[1]], "-", fixed = TRUE), as.integer)
+  sum(vapply(ranges, function(range) range[[length(range)]] - range[[1L]] + 1L, 0L))
 }
 
 # The core reads and writes the pipes by their descriptors: it lives in this process.

@@ -83,7 +83,7 @@ step <- function(flow, ..., step, r_function = NULL, foreach = NULL, join = FALS
   check_partial_success(on_error, min_success, foreach, where)
   check_max_iterations(max_iterations, cases, step, where)
   with_step(flow, list(
-    name = step, r_function = r_function, py_function = py_function, foreach = foreach, join = join,
+    name = step, r_function = out_of_pipe(r_function), py_function = py_function, foreach = foreach, join = join,
     next_step = if (is.null(cases)) next_step else unique(unlist(cases, use.names = FALSE)),
     condition = condition, cases = cases, max_iterations = max_iterations,
     on_error = on_error, min_success = min_success, decorators = collect_decorators(list(...), "step", where)
