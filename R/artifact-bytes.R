@@ -37,6 +37,7 @@ read_bytes <- function(path, offset = 0, size = NULL) {
 # Is it cheap to serialize this into memory first? Looks at a bounded number of elements only;
 # a wrong answer costs a copy, never correctness.
 looks_small <- function(x) {
+  if (is.atomic(x) && is.null(attributes(x))) return(length(x) <= atomic_limit(x))
   budget <- 2048L
   visit <- function(x, depth) {
     if (budget <= 0L || depth > 40L) return(FALSE)
@@ -46,7 +47,7 @@ looks_small <- function(x) {
     # A class may have methods for length() and as.list() that do anything; the bytes are those of the bare value.
     bare <- unclass(x)
     if (is.atomic(bare)) {
-      if (length(bare) > if (is.character(bare)) 512L else 4096L) return(FALSE)
+      if (length(bare) > atomic_limit(bare)) return(FALSE)
     } else {
       if (length(bare) > budget) return(FALSE)
       for (element in as.list(bare)) if (!missing(element) && !visit(element, depth + 1L)) return(FALSE)
@@ -57,10 +58,11 @@ looks_small <- function(x) {
   visit(x, 0L)
 }
 
+atomic_limit <- function(x) if (is.character(x)) 512L else 4096L
+
 # What the record of an artifact says about the value, beside its bytes.
 describe_value <- function(x) {
-  if (!is.object(x)) return(list(class = I(class(x)), dim = if (!is.null(dim(x))) I(dim(x)), length = length(x)))
-  # The methods of a class may fail.
+  if (!is.object(x)) return(list(class = json_array(class(x)), dim = if (!is.null(dim(x))) I(dim(x)), length = length(x)))
   # Methods of classes may fail, or answer what is no size.
   dim <- tryCatch(dim(x), error = function(e) NULL)
   length <- tryCatch(as.numeric(length(x)), error = function(e) NA_real_)

@@ -9,7 +9,7 @@
 
 json <- function(x) {
   if (is.null(x)) return("null")
-  if (!is.object(x) && !is.list(x) && length(x) == 1L) return(json_atoms(x))
+  if (!is.object(x) && !is.list(x) && length(x) == 1L) return(json_scalar(x))
   if (inherits(x, "metaflow_json")) return(unclass(x))
   if (is.list(x)) {
     if (!length(x)) return(if (is.null(names(x))) "[]" else "{}")
@@ -22,8 +22,26 @@ json <- function(x) {
   if (length(x) == 1L && !inherits(x, "AsIs")) items else paste0("[", paste(items, collapse = ","), "]")
 }
 
+# I() for a vector without attributes, in one step.
+json_array <- function(x) {
+  class(x) <- "AsIs"
+  x
+}
+
 # Text that is JSON already.
 as_json <- function(text) structure(text, class = "metaflow_json")
+
+# Without the functions that are made for vectors.
+json_scalar <- function(x) {
+  if (is.character(x)) return(json_string(x))
+  if (!is.atomic(x)) return(json_atoms(x))
+  if (is.na(x)) return("null")
+  if (is.logical(x)) return(if (x) "true" else "false")
+  if (!is.double(x)) return(json_atoms(x))
+  if (!is.finite(x)) return("null")
+  short <- sprintf("%.15g", x)
+  if (as.numeric(short) == x) short else sprintf("%.17g", x)
+}
 
 json_atoms <- function(x) {
   # Stored as numbers, but nobody means the numbers.
@@ -93,3 +111,17 @@ json_escape <- function(s) {
 }
 
 parse_json <- function(text) jsonlite::parse_json(text)
+
+# The same of one text, and the bytes of a base64 text, by the routines below jsonlite's functions where they are the ones that
+# we know (native-routines.R).
+parse_order <- function(text) (the$json_calls %||% find_json_calls())$parse(text)
+
+base64_bytes <- function(text) (the$json_calls %||% find_json_calls())$decode(text)
+
+find_json_calls <- function(routines = known_routines("jsonlite", "R_", c(parse = 2L, base64_decode = 1L))) {
+  the$json_calls <- if (is.null(routines)) list(parse = parse_json, decode = jsonlite::base64_dec) else list(
+    parse = function(text) .Call(routines$parse, text, FALSE),
+    decode = function(text) .Call(routines$base64_decode, charToRaw(text))
+  )
+  the$json_calls
+}

@@ -3,13 +3,13 @@
 #
 # `the$trace` is there while a task runs. `notes`: what was noted, `reads`: artifacts of other runs; `memoised`: the task
 # belongs to a memoised step, of which it must be known what it had of the workspace and what is different each time. A process
-# that the step forked (parallel::mclapply) has a copy of these; what it notes goes to a file of its own in the task's folder.
+# that the step forked (parallel::mclapply) has a copy of these; what it notes goes to a file in the task's folder.
 
 start_trace <- function(order) {
   trace <- new.env(hash = FALSE, parent = emptyenv())
   # What the worker itself looked at when it loaded the code, every task has looked at.
-  trace$notes <- list2env(as.list(the$loaded_notes, all.names = TRUE), parent = emptyenv())
-  trace$reads <- new.env(hash = FALSE, parent = emptyenv())
+  trace$notes <- if (is.null(the$loaded_notes)) new.env(hash = FALSE, parent = emptyenv()) else list2env(as.list(the$loaded_notes, all.names = TRUE), parent = emptyenv())
+  trace$reads <- NULL
   trace$memoised <- isTRUE(order$trace)
   trace$pid <- Sys.getpid()
   trace$folder <- order$dir
@@ -37,21 +37,22 @@ note_volatile <- function(why) {
 note_artifact_read <- function(pathspec) {
   trace <- the$trace
   if (is.null(trace)) return(invisible())
-  if (Sys.getpid() == trace$pid) assign(pathspec, TRUE, envir = trace$reads) else note_in_file("artifact", pathspec, trace)
+  if (Sys.getpid() == trace$pid) trace$reads <- unique(c(trace$reads, pathspec)) else note_in_file("artifact", pathspec, trace)
 }
 
 note_in_file <- function(kind, text, trace) {
-  cat(json(list(kind, text)), "\n", sep = "", file = file.path(trace$folder, paste0("notes-", Sys.getpid())), append = TRUE)
+  # Lines of several processes do not mix: each is one write to the end of the file.
+  cat(json(list(kind, text)), "\n", sep = "", file = notes_file(trace), append = TRUE)
 }
 
 # What the task's result says of it: `used` and `reads` for every task, `trace` for one of a memoised step.
 trace_result <- function() {
   trace <- the$trace
   gather_notes(trace)
-  reads <- ls(trace$reads, all.names = TRUE, sorted = FALSE)
+  reads <- trace$reads
   notes <- ls(trace$notes, all.names = TRUE)
   of_run <- startsWith(notes, "self:") | startsWith(notes, "inputs:") | notes == "input" | notes == "stack"
-  found <- list(used = I(notes[of_run]), reads = if (length(reads)) I(sort(reads, method = "radix")))
+  found <- list(used = json_array(notes[of_run]), reads = if (length(reads)) I(sort(reads, method = "radix")))
   # Without notes of the workspace nothing is known (the worker was not told in time).
   if (trace$memoised && !is.null(the$loaded_notes)) {
     found$trace <- list(
@@ -62,15 +63,15 @@ trace_result <- function() {
 }
 
 gather_notes <- function(trace) {
-  files <- list.files(trace$folder)
-  for (file in files[startsWith(files, "notes-")]) {
-    for (line in readLines(file.path(trace$folder, file), warn = FALSE, encoding = "UTF-8")) {
-      # A process may have been killed while it wrote.
-      said <- tryCatch(parse_json(line), error = function(e) list("volatile", "a process that it started was killed"))
-      switch(said[[1]], note = note_read(said[[2]]), volatile = note_volatile(said[[2]]), artifact = note_artifact_read(said[[2]]))
-    }
+  if (!file.exists(notes_file(trace))) return(invisible())
+  for (line in readLines(notes_file(trace), warn = FALSE, encoding = "UTF-8")) {
+    # A process may have been killed while it wrote.
+    said <- tryCatch(parse_json(line), error = function(e) list("volatile", "a process that it started was killed"))
+    switch(said[[1]], note = note_read(said[[2]]), volatile = note_volatile(said[[2]]), artifact = note_artifact_read(said[[2]]))
   }
 }
+
+notes_file <- function(trace) paste0(trace$folder, "/notes")
 
 loaded_versions <- function() {
   loaded <- setdiff(loadedNamespaces(), c(base_packages, "tools", "parallel", "compiler", "splines", "stats4", "grid", "tcltk"))

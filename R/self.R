@@ -53,7 +53,8 @@ new_task_state <- function(assignment, blobs, parameters, current) {
   state$carried <- list()
   state$stack <- assignment$stack
   state$inputs <- assignment$inputs
-  state$current <- current
+  # Most tasks do not ask.
+  delayedAssign("current", current, assign.env = state)
   state
 }
 
@@ -108,7 +109,10 @@ self_reserved_value <- function(name, state) {
 }
 
 stack_value <- function(state, depth) {
-  read_ref(state$stack[[depth]]$ref, state$blobs, "the value of this foreach split")
+  frame <- state$stack[[depth]]
+  # A small one came with the order (python/metaflow_core/backends/split_values.py).
+  if (!is.null(frame$value)) return(unserialize(base64_bytes(frame$value)))
+  read_ref(frame$ref, state$blobs, "the value of this foreach split")
 }
 
 self_set <- function(name, value) {

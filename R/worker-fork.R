@@ -1,41 +1,83 @@
 # A forked child for one task.
 #
-# `parallel::mcparallel()` + `mccollect()` do the same in 6.7 ms; the functions below them, which
-# `parallel` does not export, need 3.5 ms. They have been stable since R 2.14 and are what the
-# `future` ecosystem builds on, too.
+# `parallel::mcparallel()` + `mccollect()` do the same in 6.7 ms; what is below them, which `parallel` does not export, needs
+# 3 ms. It has been stable since R 2.14 and is what the `future` ecosystem builds on, too.
 
 parallel_function <- function(name) get(name, envir = asNamespace("parallel"), mode = "function")
 
-# `line`: the order as it came. The parent does not even read it: every page that it writes to while a child lives is
+# `line`: the order as it came. The parent does not parse it: every page that it writes to while a child lives is
 # copied, and garbage of its own would weigh on the forks that follow.
 run_forked <- function(line) {
-  child <- parallel_function("mcfork")()
-  if (inherits(child, "masterProcess")) {
-    on.exit(parallel_function("mcexit")(1L))
-    run_task(exact_fields(parse_json(line)))
-    parallel_function("mcexit")(0L, TRUE)
+  calls <- the$fork_calls %||% find_fork_calls()
+  prepare_step(step_named_in(line))
+  pid <- calls$fork()
+  if (pid == 0L) {
+    on.exit(calls$exit(1L))
+    run_task(exact_fields(parse_order(line)))
+    calls$send(done)
+    calls$exit(0L)
   }
-  if (wait_for_child(child)) task_ended else task_vanished
+  if (wait_for_child(calls, pid)) task_ended else task_vanished
 }
 
 task_ended <- "{\"t\":\"end\",\"finished\":true}"
 task_vanished <- "{\"t\":\"end\",\"finished\":false}"
+done <- as.raw(1L)
+
+# `{"op":"task","step":"fit",...`
+step_named_in <- function(line) {
+  rest <- substr(line, 22L, 400L)
+  substr(rest, 1L, regexpr("\"", rest, fixed = TRUE) - 1L)
+}
+
+# `fork()` is 0 in the child, and the child's id in its parent. `select(pid, seconds)` is `pid` when the child has said
+# something or has ended, `read(pid)` then what it said, or no raw vector.
+find_fork_calls <- function(native = native_fork_calls()) {
+  the$fork_calls <- native %||% list(
+    fork = function() {
+      # Whatever the level is here: children of parallel compile nothing.
+      level <- compiler::enableJIT(-1)
+      child <- parallel_function("mcfork")()
+      if (!inherits(child, "masterProcess")) return(child$pid)
+      compiler::enableJIT(level)
+      0L
+    },
+    select = function(pid, seconds) parallel_function("selectChildren")(pid, seconds),
+    read = function(pid) parallel_function("readChild")(pid),
+    send = function(bytes) parallel_function("sendMaster")(bytes),
+    exit = function(status) parallel_function("mcexit")(status),
+    close = function(descriptor) parallel_function("closeFD")(descriptor)
+  )
+  the$fork_calls
+}
+
+# NULL when R's parallel has others.
+native_fork_calls <- function() {
+  routines <- known_routines("parallel", "C_mc_", c(fork = 1L, select_children = 2L, read_child = 1L, send_master = 1L, exit = 1L, close_fds = 1L))
+  if (is.null(routines)) return(NULL)
+  list(
+    fork = function() .Call(routines$fork, FALSE)[[1L]],
+    select = function(pid, seconds) .Call(routines$select_children, seconds, pid),
+    read = function(pid) .Call(routines$read_child, pid),
+    send = function(bytes) .Call(routines$send_master, bytes),
+    exit = function(status) .Call(routines$exit, status),
+    close = function(descriptor) .Call(routines$close_fds, descriptor)
+  )
+}
 
 # TRUE when the child said that it was done, FALSE when it just vanished. A process that the step
 # left behind may hold the pipe open, so the child's word counts and not the end of the pipe, and a
 # child that is silent is looked at once a second.
-wait_for_child <- function(child) {
-  select <- parallel_function("selectChildren")
+wait_for_child <- function(calls, pid) {
   finished <- FALSE
   repeat {
-    ready <- select(child, 1)
+    ready <- calls$select(pid, 1)
     if (isTRUE(ready) && !finished) {
-      if (is_running(child$pid)) next
-      ready <- select(child, 0)
+      if (is_running(pid)) next
+      ready <- calls$select(pid, 0)
     }
     if (!is.integer(ready)) break
-    message <- parallel_function("readChild")(child)
-    if (!is.raw(message)) break
+    if (!is.raw(calls$read(pid))) break
     finished <- TRUE
   }
   finished

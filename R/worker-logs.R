@@ -5,21 +5,22 @@
 redirect_output <- function(stdout, stderr) {
   flush(stdout())
   flush(stderr())
+  redirect_streams(stdout, stderr)
+}
+
+# Where nothing was printed before. A stream is a duplicate of its connection, which would stay open until R collects garbage.
+redirect_streams <- function(stdout, stderr) {
   calls <- the$log_calls %||% find_log_calls()
-  redirect_one(calls, stdout, calls$set_stdout)
-  redirect_one(calls, stderr, calls$set_stderr)
+  out <- calls$create(stdout)
+  calls$set_stdout(out)
+  calls$close(out)
+  err <- calls$create(stderr)
+  calls$set_stderr(err)
+  calls$close(err)
   invisible()
 }
 
-# The stream is a duplicate of the connection, which would stay open until R collects garbage.
-redirect_one <- function(calls, path, set) {
-  con <- calls$create(path)
-  on.exit(calls$close(con))
-  set(con)
-}
-
-# The functions of processx look at their arguments for 0.2 ms each, and a forked child copies 100 pages for that, so the
-# routines below them are called where they are the ones that we know.
+# The functions of processx look at their arguments for 0.2 ms each, see native-routines.R.
 find_log_calls <- function(native = native_log_calls()) {
   the$log_calls <- native %||% list(
     create = function(path) processx::conn_create_file(path, write = TRUE),
@@ -28,13 +29,10 @@ find_log_calls <- function(native = native_log_calls()) {
   the$log_calls
 }
 
-# NULL when processx has other routines, or some that take other arguments.
+# NULL when processx has others.
 native_log_calls <- function() {
-  arguments <- c(create_file = 3L, close = 1L, set_stdout = 2L, set_stderr = 2L)
-  routines <- mget(paste0("c_processx_connection_", names(arguments)), envir = asNamespace("processx"), ifnotfound = list(NULL))
-  routines <- stats::setNames(routines, names(arguments))
-  if (!all(vapply(routines, inherits, FALSE, "NativeSymbolInfo"))) return(NULL)
-  if (!identical(vapply(routines, `[[`, 0L, "numParameters"), arguments)) return(NULL)
+  routines <- known_routines("processx", "c_processx_connection_", c(create_file = 3L, close = 1L, set_stdout = 2L, set_stderr = 2L))
+  if (is.null(routines)) return(NULL)
   list(
     create = function(path) .Call(routines$create_file, path, FALSE, TRUE),
     close = function(con) .Call(routines$close, con),

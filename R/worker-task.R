@@ -11,17 +11,15 @@ run_task <- function(order) {
 
 open_logs <- function(folder) {
   dir.create(folder, showWarnings = FALSE, recursive = TRUE)
-  redirect_output(file.path(folder, "stdout.log"), file.path(folder, "stderr.log"))
+  redirect_streams(paste0(folder, "/stdout.log"), paste0(folder, "/stderr.log"))
 }
 
 # `order$echo` is what `result.json` repeats of the order, for whoever finds it after the engine died.
 run_redirected <- function(order) {
   started <- as.numeric(Sys.time())
-  mark <- watch_quit(order$dir)
-  options(warn = 1L, keep.source = TRUE)
+  the$quit_folder <- order$dir
   if (length(order$env)) do.call(Sys.setenv, order$env)
-  current <- task_facts(order)
-  the$task <- new_task_state(order, the$worker$blobs, the$worker$parameters, current)
+  the$task <- new_task_state(order, the$worker$blobs, the$worker$parameters, task_facts(order))
   the$task$folder <- order$dir
   start_trace(order)
   result <- tryCatch(perform_task(order), error = function(e) failure(e, list())[c("ok", "error")])
@@ -31,10 +29,10 @@ run_redirected <- function(order) {
   result$usage <- process_usage(as.numeric(Sys.time()) - started)
   result$started_at <- started
   result$finished_at <- as.numeric(Sys.time())
-  if (file.exists(current$tempdir)) unlink(current$tempdir, recursive = TRUE)
-  flush(stdout())
+  if (file.exists(task_tempdir(order))) unlink(task_tempdir(order), recursive = TRUE)
+  flush.connection(stdout())
   write_result(order$dir, result, order$echo %||% "{}")
-  mark$done <- TRUE
+  the$quit_folder <- NULL
 }
 
 perform_task <- function(order) {
@@ -53,40 +51,56 @@ call_step <- function(order) {
   enter_code(code)
   self <- new_self()
   inputs <- if (isTRUE(order$join)) new_inputs(the$task)
-  body <- function() perform_step(order, code$functions[[order$step]], self, inputs)
+  prepared <- prepare_step(order$step)
   decorators <- code$decorators[[order$step]]
-  if (is.null(decorators)) return(body())
+  if (is.null(decorators)) return(perform_step(prepared, self, inputs))
   run_decorated(decorators, order$step, self, inputs, function() {
     # What a decorator draws is not the step's business.
     seed_task(order$seed, code$rng)
-    body()
+    perform_step(prepared, self, inputs)
   })
 }
 
-perform_step <- function(order, step_function, self, inputs) {
-  if (is.null(step_function)) {
-    if (isTRUE(order$join)) merge_agreeing(inputs)
+perform_step <- function(prepared, self, inputs) {
+  if (is.null(prepared$call)) {
+    if (!is.null(inputs)) merge_agreeing(inputs)
     return(list(ok = TRUE))
   }
-  run_guarded(step_call(order$step, step_function, self, inputs))
+  scope <- list2env(list(self = self, inputs = inputs), parent = prepared$functions)
+  run_guarded(list(call = if (is.null(inputs)) prepared$call else prepared$join_call, scope = scope))
 }
 
-# The call `start(self)`, and where to evaluate it: errors, warnings and call stacks name the step.
-step_call <- function(name, step_function, self, inputs) {
-  # Two environments, because a step may be called "self".
-  functions <- list2env(stats::setNames(list(step_function), name), parent = baseenv())
-  scope <- list2env(list(self = self, inputs = inputs), parent = functions)
-  list(call = as.call(c(as.name(name), step_arguments(step_function, is.null(inputs)))), scope = scope)
+# What all tasks of a step need alike; a worker that forks has it before the first of them. The calls `start(self)` and
+# `join(self, inputs)`, and where to evaluate them: errors, warnings and call stacks name the step. There are two
+# environments, the task's below this one, because a step may be called "self".
+prepare_step <- function(name) {
+  ready <- the$worker$ready
+  if (!is.null(ready[[name]])) return(ready[[name]])
+  compile_reached(name)
+  f <- the$worker$code$functions[[name]]
+  ready[[name]] <- if (is.null(f)) list() else list(
+    functions = list2env(stats::setNames(list(f), name), parent = baseenv()),
+    call = as.call(c(as.name(name), step_arguments(f, TRUE))), join_call = as.call(c(as.name(name), step_arguments(f, FALSE)))
+  )
 }
 
 # The generators are those of the session that built the flow, so that set.seed(42) in a step gives the
-# numbers that it gives there.
+# numbers that it gives there. Most tasks draw none: the state of the generator is made when somebody looks at it, which
+# R's own generators do with a promise as with a vector.
 seed_task <- function(seed, kinds) {
   force(kinds)
   seed_streams(seed)
+  delayedAssign(".Random.seed", seeded(seed, kinds), assign.env = globalenv())
+}
+
+seeded <- function(seed, kinds) {
+  home <- globalenv()
+  # R would look for the earlier state, which is this promise.
+  rm(".Random.seed", envir = home)
   seed_now <- function() set.seed(seed, kind = kinds[[1]], normal.kind = kinds[[2]], sample.kind = kinds[[3]])
   # R warns of the sampling of before R 3.6; whoever chose it knows.
   if (identical(kinds[[3]], "Rounding")) suppressWarnings(seed_now()) else seed_now()
+  get(".Random.seed", envir = home)
 }
 
 # A step may take fewer arguments than there are: function() is fine.
@@ -193,29 +207,28 @@ task_facts <- function(order) {
   facts$retry_count <- as.integer(order$attempt)
   facts$seed <- as.integer(order$seed)
   facts$tags <- unlist(facts$tags)
-  facts$tempdir <- file.path(tempdir(), paste0("task-", order$task, "-", order$attempt))
+  facts$tempdir <- task_tempdir(order)
   facts
 }
+
+task_tempdir <- function(order) paste0(tempdir(), "/task-", order$task, "-", order$attempt)
 
 # The real stdin is the protocol's: a step, or a program that it starts, reads the end of a file at once
 # instead of waiting for ever (or for an order that is not for it).
 redirect_input <- function() {
   if (.Platform$OS.type == "windows") return(invisible())
-  parallel_function("closeFD")(0L)
+  (the$fork_calls %||% find_fork_calls())$close(0L)
   # The lowest free descriptor is 0, and it stays open as long as this connection is remembered.
   the$stdin <- file(null_device(), "rb", raw = TRUE)
 }
 
 # `quit()` in a step ends the process in good order, which would look like a crash. The mark tells
-# the engine which of the two it was.
-watch_quit <- function(folder) {
-  mark <- new.env()
-  mark$done <- FALSE
-  reg.finalizer(mark, function(mark) {
-    if (!mark$done) file.create(file.path(folder, "quit"))
+# the engine which of the two it was. Set up once in the worker: `the$quit_folder` is there while a task runs.
+watch_quit <- function() {
+  the$quit_mark <- new.env()
+  reg.finalizer(the$quit_mark, function(mark) {
+    if (!is.null(the$quit_folder)) file.create(file.path(the$quit_folder, "quit"))
   }, onexit = TRUE)
-  the$quit_mark <- mark
-  mark
 }
 
 # Units: seconds and bytes, of this process and of what it ran and waited for. Peak memory is the kernel's
@@ -261,7 +274,7 @@ proc_number <- function(text, before, after, unit = 1) {
 
 # `echo`: more fields, as the JSON of an object.
 write_result <- function(folder, result, echo = "{}") {
-  path <- file.path(folder, "result.json")
+  path <- paste0(folder, "/result.json")
   part <- paste0(path, ".part")
   text <- json(result)
   if (nchar(echo) > 2L) text <- paste0(substr(text, 1L, nchar(text) - 1L), ",", substring(echo, 2L))

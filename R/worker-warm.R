@@ -20,7 +20,7 @@ warm_up <- function() {
     stack = list(list(index = 0L, count = 1L, ref = ref)), artifacts = list(x = ref)
   ))
   open_logs(folder)
-  run_redirected(exact_fields(parse_json(order)))
+  run_redirected(exact_fields(parse_order(order)))
   redirect_output(null_device(), null_device())
   log <- processx::conn_create_file(file.path(folder, "log"), write = TRUE)
   send(list(output = log), list(t = "warm"))
@@ -40,6 +40,6 @@ warm_init <- function(folder) {
 
 # What only a fork and its child need, read from disk without being called.
 warm_functions <- function() {
-  lapply(c("mcfork", "mcexit", "selectChildren", "readChild", "sendMaster", "closeFD", "processID", "cleanup"), parallel_function)
-  lapply(list(run_forked, run_task, redirect_input, wait_for_child, compiler::enableJIT, seek), force)
+  find_fork_calls()
+  lapply(c(list(run_forked, run_task, redirect_input, wait_for_child, compile_reached, seek), the$fork_calls), force)
 }

@@ -24,6 +24,7 @@ worker_main <- function(mode = c("fork", "fresh"), opens = FALSE) {
   if (mode == "fork") warm_up()
   if (opens) close(processx::conn_create_fd(3L))
   the$wire <- wire
+  watch_quit()
   repeat {
     line <- readLines(wire$input, n = 1L, warn = FALSE)
     if (!length(line)) break
@@ -83,7 +84,10 @@ worker_environment <- function(mark = "1") {
 huge_pages <- "glibc.malloc.hugetlb=1"
 
 # A field of an order is read by its whole name: `order$catch` is not `order$catch_var`, as it would be in a list.
-exact_fields <- function(order) structure(order, class = "metaflow_order")
+exact_fields <- function(order) {
+  class(order) <- "metaflow_order"
+  order
+}
 
 #' @export
 `$.metaflow_order` <- function(x, name) .subset2(x, name)
@@ -112,6 +116,8 @@ worker_init <- function(order) {
     store = order$store,
     parameters = order$parameters,
     current = order$current,
-    code = load_code(order$code, isTRUE(order$trace))
+    code = load_code(order$code, isTRUE(order$trace)),
+    ready = new.env()
   )
+  options(warn = 1L, keep.source = TRUE)
 }

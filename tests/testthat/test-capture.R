@@ -216,3 +216,44 @@ test_that("a package that the task cannot load ends the run with one clear messa
   expect_length(grep("cannot be loaded", done$lines), 1)
   expect_identical(flow_client$new("MissingFlow")$latest_run$status, "failed")
 })
+
+test_that("a step that names no object of the workspace reaches none, whatever way it might name one", {
+  f <- function(self, n = number) {
+    self$x[1] <- helper(n)
+    lapply(1, function(q) deep + q)
+    names(self$y) <- "a"
+    if (self$a %op% 1) `odd name` else NULL
+  }
+  workspace <- new.env(parent = globalenv())
+  environment(f) <- workspace
+  expect_true(names_nothing(f, workspace))
+  for (name in c("number", "helper", "deep", "names<-", "%op%", "odd name", "q", "self")) {
+    assign(name, 1, envir = workspace)
+    expect_false(names_nothing(f, workspace), info = name)
+    rm(list = name, envir = workspace)
+  }
+  assign("another", 1, envir = workspace)
+  expect_true(names_nothing(f, workspace))
+  expect_identical(reached_names(f, workspace), character())
+})
+
+test_that("a function with an environment of its own is looked through", {
+  workspace <- workspace_of({
+    helper <- function() 1
+    start <- local({
+      between <- function() helper()
+      function(self) between()
+    })
+  })
+  expect_false(names_nothing(workspace$start, workspace))
+  expect_true("helper" %in% reached_names(workspace$start, workspace))
+})
+
+test_that("what is attached otherwise than as a package may reach the workspace", {
+  attached <- list2env(list(f = function() 1))
+  attach(attached, name = "something of the user's", warn.conflicts = FALSE)
+  withr::defer(detach("something of the user's", character.only = TRUE))
+  f <- function(self) 1
+  environment(f) <- globalenv()
+  expect_false(names_nothing(f, globalenv()))
+})

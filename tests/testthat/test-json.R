@@ -88,3 +88,14 @@ test_that("what Python writes is read as nested lists without guesses", {
   expect_identical(parse_json("{\"a\": []}"), list(a = list()))
   expect_identical(parse_json("[1]"), list(1L))
 })
+
+test_that("orders and bytes are read alike by jsonlite's routines and by its functions", {
+  withr::defer(find_json_calls())
+  text <- "{\"op\":\"task\",\"n\":[1,2.5,null],\"s\":\"\\u00fc\"}"
+  for (routines in list(known_routines("jsonlite", "R_", c(parse = 2L, base64_decode = 1L)), NULL)) {
+    find_json_calls(routines)
+    expect_identical(parse_order(text), list(op = "task", n = list(1L, 2.5, NULL), s = "\u00fc"))
+    expect_identical(base64_bytes("AAEC/w=="), as.raw(c(0, 1, 2, 255)))
+    expect_error(parse_order("{"))
+  }
+})

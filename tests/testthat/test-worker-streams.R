@@ -70,3 +70,16 @@ test_that("a cluster whose streams are set follows from the task's seed", {
   })
   expect_identical(drawn_in_task(7L, body), drawn_in_task(7L, body))
 })
+
+test_that("a task's generator has its seed whoever looks at it first", {
+  kinds <- RNGkind()
+  looks <- list(
+    quote(runif(3)), quote({ RNGkind(); runif(3) }), quote({ get(".Random.seed", globalenv()); runif(3) }),
+    quote({ saved <- globalenv()$.Random.seed; runif(1); assign(".Random.seed", saved, globalenv()); runif(3) }),
+    quote({ exists(".Random.seed", globalenv()); runif(3) })
+  )
+  wanted <- withr::with_seed(7, runif(3))
+  for (look in looks) expect_identical(drawn_in_task(7L, look), wanted, info = deparse(look))
+  expect_identical(drawn_in_task(7L, quote({ set.seed(1); runif(3) })), withr::with_seed(1, runif(3)))
+  expect_identical(drawn_in_task(7L, quote({ rm(".Random.seed", envir = globalenv()); exists(".Random.seed", globalenv()) })), FALSE)
+})

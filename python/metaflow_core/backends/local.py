@@ -18,6 +18,7 @@ from ..contracts.backend import BackendCapabilities, Report, Submission
 from ..contracts.decorator import StepPolicy
 from .need import Fetch, answer_need
 from .process_tree import kill_tree
+from .split_values import with_values
 
 __all__ = ["LocalBackend"]
 
@@ -294,9 +295,17 @@ class LocalBackend:
                 worker.task = key
                 self._by_task[key] = worker
                 try:
-                    worker.send(_told(order))
+                    worker.send(self._told(order))
                 except BrokenPipeError:
                     pass  # the end of its output reports the task as ended
+
+    def _told(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """The order as a worker reads it: what `result.json` only repeats is one text, "echo"."""
+        echo = json.dumps({name: order[name] for name in _ECHOED if name in order}, separators=(",", ":"))
+        if _language(order) == DEFAULT_LANGUAGE:
+            order = with_values(order, self._init.get("blobs", ""))
+        told = {name: value for name, value in order.items() if name not in _ONLY_ECHOED}
+        return {"op": "task", **told, "echo": echo}
 
     def _start_failed(self, worker: _Worker) -> str:
         command = " ".join(self._commands[worker.language][0])
@@ -308,12 +317,6 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     from ..settings import child_environment
 
     return child_environment(extra)
-
-
-def _told(order: Mapping[str, Any]) -> dict[str, Any]:
-    """The order as a worker reads it: what `result.json` only repeats is one text, "echo"."""
-    echo = json.dumps({name: order[name] for name in _ECHOED if name in order}, separators=(",", ":"))
-    return {"op": "task", **{name: value for name, value in order.items() if name not in _ONLY_ECHOED}, "echo": echo}
 
 
 def _language(order: Mapping[str, Any]) -> str:

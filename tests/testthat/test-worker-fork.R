@@ -1,0 +1,57 @@
+# Forks of a process of its own: what it runs in it and prints is read from files.
+forked <- function(prepare, step, folder, env = parent.frame()) {
+  skip_on_os("windows")
+  script <- file.path(folder, "fork.R")
+  writeLines(c(
+    "ns <- asNamespace('metaflow'); the <- ns$the", prepare,
+    sprintf("step <- %s", paste(deparse(step), collapse = "\n")),
+    sprintf("blobs <- '%s'", folder),
+    "ns$write_value(list(format = 1L, functions = list(s = step), globals = structure(list(), names = character()), packages = character(),",
+    "  rng = RNGkind(), reached = list(s = character())), file.path(blobs, 'code'))",
+    "ns$worker_init(list(code = file.path(blobs, 'code'), blobs = blobs, parameters = list(), current = list(flow_name = 'F', run_id = '1')))",
+    "order <- ns$json(list(op = 'task', step = 's', task = '1', attempt = 0L, dir = file.path(blobs, 'task'), seed = 1L, stack = list()))",
+    "cat(ns$run_forked(order), file = file.path(blobs, 'answer'))"
+  ), script)
+  ended <- processx::run(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), env = c("current", worker_environment()), error_on_status = FALSE)
+  expect_identical(ended$status, 0L)
+  result <- file.path(folder, "task", "result.json")
+  list(
+    answer = readLines(file.path(folder, "answer"), warn = FALSE),
+    x = if (file.exists(result)) {
+      item <- parse_json(readLines(result, warn = FALSE))$artifacts$x
+      read_value(file.path(folder, "task", item$file), item$offset, item$size)
+    }
+  )
+}
+
+fallback <- "invisible(ns$find_fork_calls(NULL)); invisible(ns$find_json_calls(NULL)); invisible(ns$find_log_calls(NULL))"
+
+test_that("a child says that it is done, with the routines that we know and by the functions of parallel", {
+  for (prepare in c("", fallback)) {
+    done <- forked(prepare, function(self) self$x <- Sys.getpid(), withr::local_tempdir())
+    expect_identical(done$answer, "{\"t\":\"end\",\"finished\":true}")
+    expect_false(done$x == Sys.getpid())
+  }
+})
+
+test_that("a child that vanishes is told from one that is done", {
+  for (prepare in c("", fallback)) {
+    done <- forked(prepare, function(self) tools::pskill(Sys.getpid(), tools::SIGKILL), withr::local_tempdir())
+    expect_identical(done, list(answer = "{\"t\":\"end\",\"finished\":false}", x = NULL))
+  }
+})
+
+test_that("R compiles in a child as it does in a session", {
+  for (prepare in c("", fallback)) {
+    expect_identical(forked(prepare, function(self) self$x <- compiler::enableJIT(-1), withr::local_tempdir())$x, compiler::enableJIT(-1))
+  }
+})
+
+test_that("the routines of parallel that are installed are the ones that we know", {
+  skip_on_os("windows")
+  expect_type(native_fork_calls(), "list")
+})
+
+test_that("the step of an order is read without parsing it", {
+  expect_identical(step_named_in(json(list(op = "task", step = "fit_all", task = "1"))), "fit_all")
+})
