@@ -14,7 +14,8 @@ run_forked <- function(line) {
   if (pid == 0L) {
     on.exit(calls$exit(1L))
     run_task(exact_fields(parse_order(line)))
-    calls$send(done)
+    # Nobody listens any more when the worker was killed.
+    tryCatch(calls$send(child_is_done), error = function(e) NULL)
     calls$exit(0L)
   }
   if (wait_for_child(calls, pid)) task_ended else task_vanished
@@ -22,7 +23,7 @@ run_forked <- function(line) {
 
 task_ended <- "{\"t\":\"end\",\"finished\":true}"
 task_vanished <- "{\"t\":\"end\",\"finished\":false}"
-done <- as.raw(1L)
+child_is_done <- as.raw(1L)
 
 # `{"op":"task","step":"fit",...`
 step_named_in <- function(line) {
@@ -32,7 +33,11 @@ step_named_in <- function(line) {
 
 # `fork()` is 0 in the child, and the child's id in its parent. `select(pid, seconds)` is `pid` when the child has said
 # something or has ended, `read(pid)` then what it said, or no raw vector.
+#
+# A child of parallel waits with its end for a signal of its parent, and so for ever where that was killed meanwhile; `exit()`
+# gives the signal itself.
 find_fork_calls <- function(native = native_fork_calls()) {
+  may_end <- tools::SIGUSR1
   the$fork_calls <- native %||% list(
     fork = function() {
       # Whatever the level is here: children of parallel compile nothing.
@@ -45,7 +50,10 @@ find_fork_calls <- function(native = native_fork_calls()) {
     select = function(pid, seconds) parallel_function("selectChildren")(pid, seconds),
     read = function(pid) parallel_function("readChild")(pid),
     send = function(bytes) parallel_function("sendMaster")(bytes),
-    exit = function(status) parallel_function("mcexit")(status),
+    exit = function(status) {
+      tools::pskill(Sys.getpid(), may_end)
+      parallel_function("mcexit")(status)
+    },
     close = function(descriptor) parallel_function("closeFD")(descriptor)
   )
   the$fork_calls
@@ -53,14 +61,20 @@ find_fork_calls <- function(native = native_fork_calls()) {
 
 # NULL when R's parallel has others.
 native_fork_calls <- function() {
-  routines <- known_routines("parallel", "C_mc_", c(fork = 1L, select_children = 2L, read_child = 1L, send_master = 1L, exit = 1L, close_fds = 1L))
+  routines <- known_routines("parallel", "C_mc_", c(
+    fork = 1L, select_children = 2L, read_child = 1L, send_master = 1L, kill = 2L, exit = 1L, close_fds = 1L
+  ))
   if (is.null(routines)) return(NULL)
+  may_end <- tools::SIGUSR1
   list(
     fork = function() .Call(routines$fork, FALSE)[[1L]],
     select = function(pid, seconds) .Call(routines$select_children, seconds, pid),
     read = function(pid) .Call(routines$read_child, pid),
     send = function(bytes) .Call(routines$send_master, bytes),
-    exit = function(status) .Call(routines$exit, status),
+    exit = function(status) {
+      .Call(routines$kill, Sys.getpid(), may_end)
+      .Call(routines$exit, status)
+    },
     close = function(descriptor) .Call(routines$close_fds, descriptor)
   )
 }

@@ -41,5 +41,5 @@ warm_init <- function(folder) {
 # What only a fork and its child need, read from disk without being called.
 warm_functions <- function() {
   find_fork_calls()
-  lapply(c(list(run_forked, run_task, redirect_input, wait_for_child, compile_reached, seek), the$fork_calls), force)
+  lapply(c(list(run_forked, run_task, redirect_input, wait_for_child, compile_reached, base64_bytes, seek), the$fork_calls), force)
 }
