@@ -74,9 +74,10 @@ describe_value <- function(x) {
 # file of its own, whose name is said to `announce()` before it is written. Returns one description per
 # value: file, offset, size, class, dim, length.
 write_values <- function(values, folder, pack_name = "pack", announce = function(name) NULL) {
+  calls <- file_calls()
   pack <- NULL
   offset <- 0
-  on.exit(if (!is.null(pack)) close(pack))
+  on.exit(if (!is.null(pack)) calls$close(pack))
   items <- vector("list", length(values))
   for (i in seq_along(values)) {
     value <- values[[i]]
@@ -85,11 +86,11 @@ write_values <- function(values, folder, pack_name = "pack", announce = function
       name <- paste0(pack_name, "-", i)
       path <- file.path(folder, name)
       announce(name)
-      if (is.null(bytes)) write_value(value, path) else writeBin(bytes, path)
+      if (is.null(bytes)) write_value(value, path) else write_file(path, bytes)
       place <- list(file = name, offset = 0, size = file.size(path))
     } else {
-      if (is.null(pack)) pack <- file(file.path(folder, pack_name), "wb", raw = TRUE)
-      writeBin(bytes, pack)
+      if (is.null(pack)) pack <- calls$create(paste0(folder, "/", pack_name))
+      write_all(pack, bytes, calls)
       place <- list(file = pack_name, offset = offset, size = length(bytes))
       offset <- offset + length(bytes)
     }

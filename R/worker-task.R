@@ -219,7 +219,7 @@ redirect_input <- function() {
   if (.Platform$OS.type == "windows") return(invisible())
   (the$fork_calls %||% find_fork_calls())$close(0L)
   # The lowest free descriptor is 0, and it stays open as long as this connection is remembered.
-  the$stdin <- file(null_device(), "rb", raw = TRUE)
+  the$stdin <- file_calls()$read(null_device())
 }
 
 # `quit()` in a step ends the process in good order, which would look like a crash. The mark tells
@@ -278,8 +278,6 @@ write_result <- function(folder, result, echo = "{}") {
   part <- paste0(path, ".part")
   text <- json(result)
   if (nchar(echo) > 2L) text <- paste0(substr(text, 1L, nchar(text) - 1L), ",", substring(echo, 2L))
-  con <- file(part, "wb")
-  writeBin(charToRaw(text), con)
-  close(con)
+  write_file(part, charToRaw(text))
   file.rename(part, path)
 }

@@ -29,7 +29,7 @@ run_forked_in <- function(folder, prepare, step, status = 0L) {
   expect_identical(ended$status, status)
 }
 
-fallback <- "invisible(ns$find_fork_calls(NULL)); invisible(ns$find_json_calls(NULL)); invisible(ns$find_log_calls(NULL))"
+fallback <- "invisible(ns$find_fork_calls(NULL)); invisible(ns$find_json_calls(NULL)); invisible(ns$find_file_calls(NULL))"
 
 test_that("a child says that it is done, with the routines that we know and by the functions of parallel", {
   for (prepare in c("", fallback)) {
