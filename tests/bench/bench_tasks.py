@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 from timing import RUNS, Folder, Row, alternate, floor_numbers
 
@@ -13,13 +14,23 @@ HOW = "make bench ROWS=tasks"
 def rows() -> list[Row]:
     found = []
     with Folder() as folder:
-        small, large = alternate(lambda: wide(folder, 200), lambda: wide(folder, 2000), runs=min(RUNS, 5))
-    fork = [1000 * numbers[0] / 200 for numbers in floor_numbers("fork")]
+        small, large, fork, forks = alternate(
+            lambda: wide(folder, 200), lambda: wide(folder, 2000), lambda: bare_forks(1), lambda: bare_forks(2),
+            runs=min(RUNS, 5),
+        )
     margin = [1000 * (b - a) / 1800 for a, b in zip(small, large)]
     found.append(Row("foreach of 200, whole job", small, "s", [], "", "<= 2.3 s", HOW))
     found.append(Row("one more task (2000 minus 200)", margin, "ms", fork, "bare fork round trip", "<= 6 ms", HOW))
+    found.append(Row("the same", margin, "ms", forks, "bare fork, two processes forking at once", "", HOW))
     found += very_wide()
     return found
+
+
+def bare_forks(processes: int) -> float:
+    """Milliseconds for one bare fork, where so many processes fork at once: two cores may do less than twice as much."""
+    with ThreadPoolExecutor(processes) as pool:
+        rounds = list(pool.map(lambda _: floor_numbers("fork", "1")[0][0], range(processes)))
+    return 1000 * max(rounds) / (200 * processes)
 
 
 def very_wide() -> list[Row]:

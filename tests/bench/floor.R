@@ -8,9 +8,10 @@ make <- list(
   strings = function() data.frame(s = sample(sprintf("string-%07d", 1:1e6), 2e6, replace = TRUE))
 )
 if (what == "fork") {
-  # 200 children in a row, each a process of its own that says it is done.
+  # 200 children in a row, each a process of its own that says it is done. Rscript floor.R fork [ROUNDS]
+  rounds <- if (length(commandArgs(TRUE)) > 1L) as.integer(commandArgs(TRUE)[[2]]) else 5L
   f <- function(name) get(name, asNamespace("parallel"))
-  for (round in 1:5) cat(seconds(for (i in 1:200) {
+  for (round in seq_len(rounds)) cat(seconds(for (i in 1:200) {
     child <- f("mcfork")()
     if (inherits(child, "masterProcess")) f("mcexit")(0L, TRUE)
     repeat { s <- f("selectChildren")(child, -1); if (is.null(s) || !is.raw(f("readChild")(child))) break }
