@@ -4,19 +4,17 @@
 
 compile_reached <- function(step) {
   code <- the$worker$code
-  if (is.null(code$functions[[step]]) || compiler::enableJIT(-1) <= 0) return(invisible())
-  the$worker$code$functions[[step]] <- compiled(code$functions[[step]])
+  if (compiler::enableJIT(-1) <= 0) return(invisible())
+  f <- code$functions[[step]]
+  if (is_worth_compiling(f)) the$worker$code$functions[[step]] <- compiled(f)
   # In a memoised flow the objects of the workspace are promises which note that they are looked at.
   if (is.null(the$loaded_notes)) for (name in code$reached[[step]]) {
     f <- get0(name, envir = globalenv(), inherits = FALSE)
-    if (is.function(f) && is_worth_compiling(f)) assign(name, compiled(f), envir = globalenv())
+    if (is_worth_compiling(f)) assign(name, compiled(f), envir = globalenv())
   }
 }
 
-compiled <- function(f) {
-  if (!is_worth_compiling(f)) return(f)
-  tryCatch(compiler::cmpfun(f), error = function(e) f)
-}
+compiled <- function(f) tryCatch(compiler::cmpfun(f), error = function(e) f)
 
 # As R's own compiler decides (R_CheckJIT() of its eval.c), which counts calls and constants.
 is_worth_compiling <- function(f) {

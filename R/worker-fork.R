@@ -8,7 +8,7 @@ parallel_function <- function(name) get(name, envir = asNamespace("parallel"), m
 # `line`: the order as it came. The parent does not parse it: every page that it writes to while a child lives is
 # copied, and garbage of its own would weigh on the forks that follow.
 run_forked <- function(line) {
-  calls <- the$fork_calls %||% find_fork_calls()
+  calls <- fork_calls()
   prepare_step(step_named_in(line))
   pid <- calls$fork()
   if (pid == 0L) {
@@ -36,8 +36,12 @@ step_named_in <- function(line) {
 #
 # A child of parallel waits with its end for a signal of its parent, and so for ever where that was killed meanwhile; `exit()`
 # gives the signal itself.
+fork_calls <- function() the$fork_calls %||% find_fork_calls()
+
+# Its number here, once, when the package is installed: workers have no other use for 'tools'.
+may_end <- tools::SIGUSR1
+
 find_fork_calls <- function(native = native_fork_calls()) {
-  may_end <- tools::SIGUSR1
   the$fork_calls <- native %||% list(
     fork = function() {
       # Whatever the level is here: children of parallel compile nothing.
@@ -65,7 +69,6 @@ native_fork_calls <- function() {
     fork = 1L, select_children = 2L, read_child = 1L, send_master = 1L, kill = 2L, exit = 1L, close_fds = 1L
   ))
   if (is.null(routines)) return(NULL)
-  may_end <- tools::SIGUSR1
   list(
     fork = function() .Call(routines$fork, FALSE)[[1L]],
     select = function(pid, seconds) .Call(routines$select_children, seconds, pid),

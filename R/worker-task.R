@@ -217,7 +217,7 @@ task_tempdir <- function(order) paste0(tempdir(), "/task-", order$task, "-", ord
 # instead of waiting for ever (or for an order that is not for it).
 redirect_input <- function() {
   if (.Platform$OS.type == "windows") return(invisible())
-  (the$fork_calls %||% find_fork_calls())$close(0L)
+  fork_calls()$close(0L)
   # The lowest free descriptor is 0, and it stays open as long as this connection is remembered.
   the$stdin <- file_calls()$read(null_device())
 }

@@ -104,8 +104,7 @@ null_device <- function() if (.Platform$OS.type == "windows") "NUL" else "/dev/n
 send <- function(wire, message) send_line(wire, json(message))
 
 send_line <- function(wire, text) {
-  rest <- charToRaw(paste0(text, "\n"))
-  while (length(rest)) rest <- processx::conn_write(wire$output, rest)
+  write_all(wire$output, charToRaw(paste0(text, "\n")))
 }
 
 # Loads the run's code once; forked children inherit it.
