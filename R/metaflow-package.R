@@ -15,6 +15,7 @@ NULL
 #   loaded_notes  the same of a worker that loaded code for tasks of memoised steps (NULL elsewhere)
 #   wire       the connection of a worker to its engine (NULL elsewhere)
 #   core       the imported Python module `metaflow_core.bridge` (NULL until first use)
+#   strings_only  does this process use Python for nothing but the core?
 #   namespace  the namespace set by `set_namespace()` (`list()` = the default)
 #   user_decorators   what step_decorator() defined, by name
 #   metadata   datastore root chosen by `set_metadata()`
@@ -25,6 +26,7 @@ the$loaded_notes <- NULL
 the$wire <- NULL
 the$stdin <- NULL
 the$core <- NULL
+the$strings_only <- FALSE
 the$namespace <- list()
 the$metadata <- NULL
 the$user_decorators <- list()

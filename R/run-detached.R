@@ -43,7 +43,7 @@ begin_detached_run <- function(flow, parameters, options, captured, hooks) {
   number <- core_call("detached.submit",
     settings = settings_request(options[c("datastore", "datastore_root", "metadata")]), pathspec = session$pathspec,
     job_name = session$started$job_name, folder = folder, detach = detach,
-    command = I(c(file.path(R.home("bin"), "Rscript"), "--vanilla", "-e", "metaflow:::continue_detached_run()")),
+    command = I(driver_command("metaflow:::continue_detached_run()")),
     environment = as.list(worker_environment()["R_LIBS"])
   )
   new_reporter(flow, session)(list(list(event = "output", lines = c(
@@ -56,6 +56,7 @@ begin_detached_run <- function(flow, parameters, options, captured, hooks) {
 # In the job, in its folder.
 continue_detached_run <- function(folder = getwd()) {
   job <- read_value(file.path(folder, "run"))
+  the$strings_only <- TRUE
   options(job$r_options)
   the$namespace <- job$namespace
   the$metadata <- job$metadata

