@@ -191,6 +191,8 @@ def test_an_interrupt_cancels_all_jobs(engine, processes):
     Path("do-a").write_text("wait")
     loop, _ = engine.begin()
     advance_until(loop, lambda: len(ran()) == 4)
+    loop.kill_local()
+    assert processes.drivers[-1].cancelled == []
     loop.interrupt()
     assert loop.status == "interrupted"
     assert len(processes.drivers[-1].cancelled) == 3

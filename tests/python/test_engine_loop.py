@@ -366,6 +366,20 @@ def test_an_interrupt_stops_what_runs_and_can_be_resumed(engine):
     assert (again.status, again.scheduler.cloned) == ("completed", 1)
 
 
+def test_what_runs_here_can_be_killed_before_anything_is_written(engine):
+    engine = engine("foreach")
+    loop, backend = engine.begin(failing("inner[0]", "inner[1]", how=HANG))
+    while len(backend.running) < 2:
+        loop.advance(0)
+    loop.kill_local()
+    assert sorted(backend.cancelled) == ["inner/2", "inner/3"]
+    assert (backend.closed, engine.status("1")["status"]) == (False, "running")
+    loop.interrupt()
+    assert (loop.finished, engine.status("1")["status"]) == (True, "interrupted")
+    loop.kill_local()
+    assert engine.resume().status == "completed"
+
+
 def commits_of(engine, run):
     """The positions of a run as whoever reads all of it sees them, and as whoever asks for each task."""
     store = engine.open()
