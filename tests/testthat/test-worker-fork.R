@@ -78,3 +78,18 @@ test_that("the routines of parallel that are installed are the ones that we know
 test_that("the step of an order is read without parsing it", {
   expect_identical(step_named_in(json(list(op = "task", step = "fit_all", task = "1"))), "fit_all")
 })
+
+test_that("parallel forgets its dead children before each fork", {
+  called <- character()
+  note <- function(name, value) function(...) {
+    called <<- c(called, name)
+    value
+  }
+  before <- the$fork_calls
+  withr::defer(the$fork_calls <- before)
+  the$fork_calls <- list(compact = note("compact", NULL), fork = note("fork", 1L), select = note("select", NULL))
+  for (i in 1:2) run_forked("{\"op\":\"task\",\"step\":\"s\"}")
+  expect_identical(called, rep(c("compact", "fork", "select"), 2))
+  the$fork_calls <- before
+  for (calls in list(native_fork_calls(), find_fork_calls(NULL))) expect_null(calls$compact())
+})
