@@ -24,16 +24,21 @@ plain_reporter <- function(flow, session) {
     put_lines(sprintf("%s [%s] %s", format(Sys.time(), "%Y-%m-%d %H:%M:%S"), where, text))
   }
   say(session$pathspec, sprintf("Run started. Results are kept in %s", session$root))
-  function(events, progress = NULL) {
-    for (event in events) {
-      counts$count(event)
-      lines <- event_lines(event, counts)
-      if (length(lines)) say(event_place(event, session), lines)
-    }
-    for (step in counts$due(as.numeric(Sys.time() - said_at, units = "secs") > 2)) {
+  say_counts <- function(passed) {
+    for (step in counts$due(passed)) {
       said_at <<- Sys.time()
       say(paste(session$run, step, sep = "/"), counts$text(step))
     }
+  }
+  function(events, progress = NULL) {
+    for (event in events) {
+      if (event$event == "finished") say_counts(TRUE)
+      counts$count(event)
+      lines <- event_lines(event, counts)
+      if (length(lines)) say(event_place(event, session), lines)
+      if (event$event == "done") say_counts(FALSE)
+    }
+    say_counts(as.numeric(Sys.time() - said_at, units = "secs") > 2)
   }
 }
 

@@ -71,6 +71,13 @@ test_that("of a wide foreach the first tasks are named, then it is counted", {
   expect_length(grep("3/fit/[0-9]+] Done in 10 ms", lines), named_tasks)
   expect_identical(tail(lines, 1), "[3/fit] 200 of 200 tasks done.")
   expect_lt(length(lines), 40)
+  # The count comes before what happens next, also where all of it is told at once.
+  join <- event("done", "join", "202", seconds = 0.1)
+  finished <- function(status) event("finished", status = status, seconds = 1)
+  expect_identical(sub(" .*", "", tail(do.call(said, c(events, list(join, finished("completed")))), 3)), c("[3/fit]", "[3/join/202]", "[ReportFlow/3]"))
+  expect_identical(tail(do.call(said, c(events[1:102], list(finished("interrupted")))), 2), c(
+    "[3/fit] 50 of 200 tasks done.", "[ReportFlow/3] Run interrupted after 1.0 s. Continue with resume."
+  ))
 })
 
 test_that("lines of a task keep their text, whatever it looks like", {
