@@ -14,7 +14,6 @@ metaflow("Data") %>%
     value <- make[[self$kind]]()
     invisible(gc())
     self$value <- value
-    self$rss_before <- peak_memory_bytes()
     self$ready_at <- as.numeric(Sys.time())
   }) %>%
   step(step = "read", next_step = "end", r_function = function(self) {
@@ -25,6 +24,6 @@ metaflow("Data") %>%
     self$rss_after <- peak_memory_bytes()
   }) %>%
   step(step = "end", r_function = function(self) {
-    cat(sprintf("RESULT %.6f %.6f %.0f %.0f %.0f\n", self$ready_at, self$read_seconds, self$object_bytes, self$rss_before, self$rss_after))
+    cat(sprintf("RESULT %.6f %.6f %.0f %.0f\n", self$ready_at, self$read_seconds, self$object_bytes, self$rss_after))
   }) %>%
   run()
