@@ -59,8 +59,6 @@ run_open_script <- function(editor, command) {
   invisible(done$status)
 }
 
-rscript <- function() file.path(R.home("bin"), "Rscript")
-
 # The saved script that is open; an error when it has no flow to run.
 open_script <- function(editor) {
   path <- editor$path()

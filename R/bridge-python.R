@@ -61,14 +61,23 @@ start_python_now <- function() {
   load_bridge()
   if (reticulate::py_available(initialize = FALSE)) return(invisible())
   python <- find_python()
-  previous <- Sys.getenv("RETICULATE_PYTHON", NA)
-  Sys.setenv(RETICULATE_PYTHON = python)
-  on.exit(if (is.na(previous)) Sys.unsetenv("RETICULATE_PYTHON") else Sys.setenv(RETICULATE_PYTHON = previous))
-  tryCatch(if (the$strings_only) without_numpy(reticulate::py_config()) else reticulate::py_config(), error = function(e) {
-    mf_abort(sprintf("Python at %s cannot be started: %s", python, conditionMessage(e)), "metaflow_setup_error",
-      "Choose another one with METAFLOW_PYTHON, or run metaflow::install_metaflow().")
-  })
+  tryCatch(
+    with_variable("RETICULATE_PYTHON", python, if (the$strings_only) without_numpy(reticulate::py_config()) else reticulate::py_config()),
+    error = function(e) {
+      mf_abort(sprintf("Python at %s cannot be started: %s", python, conditionMessage(e)), "metaflow_setup_error",
+        "Choose another one with METAFLOW_PYTHON, or run metaflow::install_metaflow().")
+    }
+  )
   invisible()
+}
+
+# The variable of the environment has `value` while `expr` is evaluated.
+with_variable <- function(name, value, expr) {
+  set <- function(value) do.call(Sys.setenv, stats::setNames(list(value), name))
+  previous <- Sys.getenv(name, NA)
+  on.exit(if (is.na(previous)) Sys.unsetenv(name) else set(previous))
+  set(value)
+  force(expr)
 }
 
 # reticulate loads numpy twice while it starts, if there is one: in a Python of its own that it asks for its configuration,
@@ -76,11 +85,12 @@ start_python_now <- function() {
 # another numpy meanwhile, which cannot be loaded. Python code that imports numpy later gets the real one.
 without_numpy <- function(expr) {
   hidden_by <- system.file("without-numpy", package = "metaflow")
-  previous <- Sys.getenv("PYTHONPATH", NA)
-  Sys.setenv(PYTHONPATH = paste(c(hidden_by, previous[!is.na(previous)]), collapse = .Platform$path.sep))
-  on.exit(if (is.na(previous)) Sys.unsetenv("PYTHONPATH") else Sys.setenv(PYTHONPATH = previous))
-  force(expr)
-  reticulate::py_run_string(gsub("HIDDEN_BY", encodeString(hidden_by, quote = "\""), show_numpy, fixed = TRUE), local = TRUE)
+  folders <- c(hidden_by, Filter(nzchar, Sys.getenv("PYTHONPATH")))
+  with_variable("PYTHONPATH", paste(folders, collapse = .Platform$path.sep), {
+    force(expr)
+    # Within, because Python sets the variable of the whole process.
+    reticulate::py_run_string(gsub("HIDDEN_BY", encodeString(hidden_by, quote = "\""), show_numpy, fixed = TRUE), local = TRUE)
+  })
 }
 
 # What Python starts should find numpy, too.

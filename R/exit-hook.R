@@ -59,7 +59,7 @@ run_exit_hooks <- function(captured, status, session) {
       on.exit(unlink(folder, recursive = TRUE))
       write_value(c(captured, list(kind = kind, pathspec = session$pathspec, root = session$root, options = metaflow_options())), file.path(folder, "hooks"))
       done <- processx::run(
-        file.path(R.home("bin"), "Rscript"), c("--vanilla", "-e", sprintf("metaflow:::perform_exit_hooks(%s)", encodeString(folder, quote = "\""))),
+        rscript(), c("--vanilla", "-e", sprintf("metaflow:::perform_exit_hooks(%s)", encodeString(folder, quote = "\""))),
         env = c("current", worker_environment()[1]), error_on_status = FALSE, stderr_to_stdout = TRUE,
         stdout_line_callback = function(line, process) say_of_hook(session, kind, line)
       )

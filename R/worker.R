@@ -51,9 +51,11 @@ worker_main <- function(mode = c("fork", "fresh"), opens = FALSE) {
   quit(save = "no")
 }
 
+rscript <- function() file.path(R.home("bin"), "Rscript")
+
 worker_command <- function(mode = "fork", opens = FALSE) {
   call <- sprintf(if (opens) "metaflow:::worker_main(\"%s\", opens = TRUE)" else "metaflow:::worker_main(\"%s\")", mode)
-  c(file.path(R.home("bin"), "Rscript"), "--vanilla", heap_options, "-e", call)
+  c(rscript(), "--vanilla", heap_options, "-e", call)
 }
 
 # From which size of its vectors on R collects garbage; memory is taken only as it is used. A collection in a forked child
@@ -64,7 +66,7 @@ heap_options <- c("--min-vsize=256M", "--min-nsize=350000")
 
 # A process of ours that drives a run loads reticulate, and so Matrix: with R's own mark it collects garbage for 200 of the
 # 650 ms that this takes.
-driver_command <- function(call) c(file.path(R.home("bin"), "Rscript"), "--vanilla", "--min-nsize=2M", "-e", call)
+driver_command <- function(call) c(rscript(), "--vanilla", "--min-nsize=2M", "-e", call)
 
 # How a task runner on a machine of a cluster, which has the same files, starts a worker for its one task.
 worker_elsewhere <- function() {
