@@ -77,7 +77,7 @@ test_that("a failing task lets its running siblings finish; nothing new starts; 
     metaflow("SiblingFlow") %>%
       step(step = "start", foreach = "xs", next_step = "work", r_function = function(self) self$xs <- 1:4) %>%
       step(step = "work", next_step = "join", r_function = function(self) {
-        cat(self$input, "\\n", file = "started", append = TRUE)
+        cat(paste0(self$input, "\\n"), file = "started", append = TRUE)
         if (self$input == 1) {
           # The sibling is under way.
           while (!file.exists("second")) Sys.sleep(0.01)

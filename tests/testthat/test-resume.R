@@ -2,7 +2,7 @@
 # step, is tests/cross.
 
 counting_flow <- '
-note <- function(self) cat(current("step_name"), "\\n", file = "ran", append = TRUE)
+note <- function(self) cat(paste0(current("step_name"), "\\n"), file = "ran", append = TRUE)
 metaflow("CountFlow") %>%
   parameter("alpha", default = 1) %>%
   step(step = "start", next_step = c("good", "bad"), r_function = function(self) {

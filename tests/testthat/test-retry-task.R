@@ -6,7 +6,7 @@ retry_script <- '
       self$big <- 10
     }) %>%
     step(step = "fit", next_step = "join", r_function = function(self) {
-      cat("fits", self$input, "\n", file = "fitted.txt", append = TRUE)
+      cat(paste("fits", self$input, "\n"), file = "fitted.txt", append = TRUE)
       if (self$input == 2 && !file.exists("mended")) stop("two is not liked")
       self$y <- self$input * self$big * self$k
     }) %>%

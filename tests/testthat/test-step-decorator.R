@@ -91,7 +91,7 @@ test_that("decorators enclose the step and each other, see what it sees, and lea
 test_that("--with puts a decorator of the user's on every step", {
   local_decorators()
   folder <- local_flow_folder()
-  step_decorator("count", after = function(ctx) cat(ctx$step, "\n", file = "counted", append = TRUE), args = list(by = 1))
+  step_decorator("count", after = function(ctx) cat(paste0(ctx$step, "\n"), file = "counted", append = TRUE), args = list(by = 1))
   flow <- metaflow("F") %>%
     step(step = "start", next_step = "end") %>%
     step(decorator("count", by = 2), step = "end")
