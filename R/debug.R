@@ -1,6 +1,6 @@
 #' Open a failed task
 #'
-#' Brings a task that failed into this R session as it was: its `self` and `inputs`, parameters, seed, the step's function and
+#' Brings a task that failed, also one whose error [catch()] kept, into this R session as it was: its `self` and `inputs`, parameters, seed, the step's function and
 #' everything that was captured with it, and the local variables of the calls that led to the error. Nothing is run and
 #' nothing is changed in the datastore.
 #'
@@ -16,7 +16,7 @@
 #' * `$exception`, `$step`, `$functions`, `$globals`, `$packages`, `$parameters`, `$seed`, `$input`, `$pathspec`,
 #'   `$attempt`, and `$inputs`, how many inputs a join had: `$eval(inputs[[1]]$x)` reads them
 #'
-#' @param pathspec A failed task: `"Flow/12/fit/7"`, or its client.
+#' @param pathspec A task that failed, caught or not: `"Flow/12/fit/7"`, or its client.
 #' @param attempt Which attempt, from 0; by default the last.
 #' @param packages `TRUE` attaches the packages that were attached when the flow was built.
 #' @return An object with the members above.

@@ -40,7 +40,7 @@ perform_task <- function(order) {
   # A step that did its work can still leave what cannot be stored, or nothing to split by: its error, too.
   if (result$ok) result <- tryCatch(staged_success(order), error = function(e) failure(e, list()))
   if (result$ok) return(result)
-  if (catches(order[["catch"]], result$error$cause)) return(caught(order, result$error, result$condition))
+  if (catches(order[["catch"]], result$error$cause)) return(caught(order, result))
   with_staged(result, order$dir)
 }
 
@@ -143,18 +143,18 @@ failure <- function(e, frames, dump = list()) {
 catches <- function(catch, cause) !is.null(catch) && !cause %in% unlist(catch$unless)
 
 # `catch`: the step counts as done, and the condition becomes an artifact. What the failed attempt
-# assigned is dropped, as it is when the process died.
-caught <- function(order, error, condition) {
+# assigned is dropped, as it is when the process died; mf_debug() opens it like one that failed.
+caught <- function(order, failed) {
   rm(list = ls(the$task$values, all.names = TRUE), envir = the$task$values)
   the$task$assigned <- character()
   the$task$carried <- list()
   the$task$refs <- c(the$task$parameters, order$artifacts)
-  if (isTRUE(order[["catch"]]$print)) cat(format_failure(error), "\n", sep = "", file = stderr())
-  if (!is.null(order[["catch"]]$var)) self_set(order[["catch"]]$var, condition)
+  if (isTRUE(order[["catch"]]$print)) cat(format_failure(failed$error), "\n", sep = "", file = stderr())
+  if (!is.null(order[["catch"]]$var)) self_set(order[["catch"]]$var, failed$condition)
   result <- staged_success(order)
   result$caught <- order[["catch"]]$var %||% "(not kept)"
-  result$error <- error
-  result
+  result$error <- failed$error
+  c(result, tryCatch(staged_error(failed, order$dir), error = function(e) list()))
 }
 
 # The last attempt ended without an R condition (killed, out of time): make one, to be caught.
@@ -163,7 +163,7 @@ fallback_failure <- function(record) {
     class = c(unlist(record$classes), "metaflow_task_error", "error", "condition"),
     list(message = record$message, call = NULL, cause = record$cause)
   )
-  list(ok = FALSE, error = record, condition = condition)
+  list(ok = FALSE, error = record, condition = condition, dump = list())
 }
 
 staged_success <- function(order) {
@@ -187,16 +187,15 @@ with_staged <- function(result, folder) {
   values <- mget(state$assigned, envir = state$values)
   values <- Filter(Negate(is.null), values)
   staged <- tryCatch(
-    {
-      told <- write_values(list(condition = result$condition, dump = result$dump), folder, "error")
-      list(artifacts = values_json(write_values(values, folder)), error_value = told$condition, frames_value = told$dump)
-    },
+    c(staged_error(result, folder), list(artifacts = values_json(write_values(values, folder)))),
     error = function(e) list(artifacts = as_json("{}"))
   )
-  list(
-    ok = FALSE, error = result$error, artifacts = staged$artifacts,
-    error_value = staged$error_value, frames_value = staged$frames_value
-  )
+  c(list(ok = FALSE, error = result$error), staged)
+}
+
+staged_error <- function(failed, folder) {
+  told <- write_values(list(condition = failed$condition, dump = failed$dump), folder, "error")
+  list(error_value = told$condition, frames_value = told$dump)
 }
 
 task_facts <- function(order) {

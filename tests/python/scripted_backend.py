@@ -55,9 +55,6 @@ class ScriptedBackend:
     def find(self, paths: Sequence[str]) -> set[str]:
         return set()
 
-    def logs(self, key: str) -> str:
-        return ""
-
     def _submit(self, key: str, order: Mapping[str, Any]) -> None:
         assert self.free_slots() > 0
         assert not self.closed

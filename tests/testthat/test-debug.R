@@ -83,3 +83,35 @@ test_that("what cannot be opened says why", {
     mf_debug("ShopFlow/1/quote/99")
   })
 })
+
+test_that("a task whose error was caught is opened like one that failed, also when a later run took it over", {
+  folder <- local_flow_folder()
+  write_flow(folder, '
+    half <- function(n) if (n %% 2 == 1) stop("odd") else n / 2
+    metaflow("CaughtFlow") %>%
+      step(step = "start", foreach = "xs", next_step = "halve", r_function = function(self) self$xs <- c(4, 5, 6)) %>%
+      step(catch(var = "problem"), step = "halve", next_step = "join", r_function = function(self) {
+        self$seen <- self$input
+        if (self$input == 6) tools::pskill(Sys.getpid(), 9L)
+        self$half <- half(self$input)
+      }) %>%
+      step(step = "join", join = TRUE, next_step = "end", r_function = function(self, inputs) NULL) %>%
+      step(step = "end", r_function = function(self) if (!file.exists("mended")) stop("not yet")) %>%
+      run()
+  ')
+  expect_identical(run_flow(folder)$status, 1L)
+  file.create(file.path(folder, "mended"))
+  run_flow_well(folder, "resume")
+  for (run in c("CaughtFlow/1", "CaughtFlow/2")) {
+    d <- mf_debug(file.path(run, "halve/3"))
+    expect_identical(d$input, 5)
+    expect_identical(d$frame()$n, 5)
+    expect_match(conditionMessage(d$exception), "odd", fixed = TRUE)
+    expect_error(d$rerun(), "odd")
+  }
+  killed <- mf_debug("CaughtFlow/1/halve/4")
+  expect_identical(killed$input, 6)
+  expect_length(killed$frames, 0L)
+  expect_identical(killed$eval(half(8)), 4)
+  expect_error(mf_debug("CaughtFlow/1/halve/2"), "did not fail", class = "metaflow_not_found_error")
+})

@@ -128,9 +128,6 @@ class Driver(Protocol):
     def cancel(self, places: Sequence[tuple[Job, int]]) -> None:
         """End these tasks. One that is not there any more is fine."""
 
-    def output(self, job: Job, number: int) -> str:
-        """The last lines that the cluster itself has of a task."""
-
     def tidy(self, job: Job, number: int) -> None:
         """The task has its record: what the cluster itself has of it is not needed any more."""
 
@@ -228,10 +225,6 @@ class JobBackend:
                         hint="Resume again where, and when, it can be asked.",
                     ) from None
                 time.sleep(pauses.pop(0))
-
-    def logs(self, key: str) -> str:
-        watched = self._watched.get(key)
-        return "" if watched is None else self._driver.output(watched.job, watched.number)
 
     def tell(self, text: str) -> None:
         """Something that the user should read; for drivers."""

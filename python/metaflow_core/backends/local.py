@@ -148,9 +148,6 @@ class LocalBackend:
     def find(self, paths: Sequence[str]) -> set[str]:
         return set()  # a worker ends with its task, whoever of the two outlives the scheduler: nothing to take over
 
-    def logs(self, key: str) -> str:
-        return ""
-
     def _cancel(self, key: str) -> None:
         worker = self._by_task.get(key)
         if worker is not None:

@@ -110,7 +110,7 @@ class SlurmDriver:
             # One that is held must not start when somebody releases it: it is submitted again.
             with contextlib.suppress(Unanswered, Refused):
                 self.cancel([(job, number)])
-        return with_output(state, self.output(job, number))
+        return with_output(state, self._output(job, number))
 
     def cancel(self, places: Sequence[tuple[Job, int]]) -> None:
         # By the name of the spec, so that nobody else's job can be meant; the ids are those of this moment.
@@ -122,7 +122,7 @@ class SlurmDriver:
         for first in range(0, len(ids), _ONE_CALL):
             ask_slurm("scancel", "--quiet", *ids[first : first + _ONE_CALL], may_fail=True)
 
-    def output(self, job: Job, number: int) -> str:
+    def _output(self, job: Job, number: int) -> str:
         folder = self._output_folder(job)
         if folder is None:
             return ""

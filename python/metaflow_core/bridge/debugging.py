@@ -1,6 +1,6 @@
-"""A failed task, opened again: everything its worker was given, with the bytes on this machine.
+"""A task that failed, caught or not, opened again: everything its worker was given, with the bytes on this machine.
 
-The engine keeps the order of an attempt that failed (engine/order.py); its run has the code and the parameters.
+The engine keeps the order of such an attempt (engine/order.py); its run has the code and the parameters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def open_task(view: Row, pathspec: str, attempt: int | None = None) -> Row:
     record = finished_record(session, found, attempt)
     blobs = session.store.blobs
     if record.get("order") is None:
-        what = "did not fail" if record["ok"] else "keeps nothing to open it with"
+        what = "did not fail" if record.get("error") is None else "keeps nothing to open it with"
         raise NotFound(
             f"attempt {record['attempt']} of {found.spec} {what}",
             hint="Only failed tasks are opened. Of others read the artifacts: task_client$new(...)$artifact(\"x\").",

@@ -94,9 +94,6 @@ class Backend(Protocol):
     def find(self, paths: Sequence[str]) -> set[str]:
         """Those of these tasks, of any run, whose jobs wait or run at this moment, whoever submitted them."""
 
-    def logs(self, key: str) -> str:
-        """The last lines that the cluster itself has of a task; what the task printed is in the datastore."""
-
     def close(self) -> None:
         """End all processes. Tasks that still run are killed."""
 

@@ -68,6 +68,7 @@ def clone_record(flow: str, run: str, task: Task, origin: Mapping[str, Any], cre
         "cached": task.remembered,
         **{field: origin.get(field) for field in same},
         **_seen(origin),
+        **_order(origin),
     }
 
 
@@ -136,9 +137,13 @@ def _left(result: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
         "error": None if error is None else {**error, "condition": kept.get("condition"), "dump": kept.get("dump")},
         **{field: result.get(field) for field in same},
         **_seen(result),
-        # What a failed attempt was told to do, for whoever looks for the reason.
-        **({"order": kept["order"]} if kept.get("order") else {}),
+        **_order(kept),
     }
+
+
+def _order(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What an attempt that failed, caught or not, was told to do, for whoever looks for the reason."""
+    return {"order": kept["order"]} if kept.get("order") else {}
 
 
 def _seen(said: Mapping[str, Any]) -> dict[str, Any]:

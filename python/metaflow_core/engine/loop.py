@@ -419,7 +419,7 @@ class RunLoop:
         """What the attempt left, in the store: (what was kept, sizes of the logs)."""
         kept = store_staged(self._store.blobs, attempt.folder, result, attempt.followed)
         attempt.unfollow()
-        if not result["ok"]:
+        if result.get("error") is not None:
             kept["order"] = keep_order(self._store.blobs, attempt.order)
         if attempt.logs is not None:
             return kept, attempt.logs.push(final=True)

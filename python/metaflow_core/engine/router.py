@@ -67,10 +67,6 @@ class Router:
     def find(self, paths: Sequence[str]) -> set[str]:
         return {path for name in self._makers for path in self._backend(name).find(paths)}
 
-    def logs(self, key: str) -> str:
-        name = self._place.get(key)
-        return "" if name is None else self._made[name].logs(key)
-
     def close(self) -> None:
         self._each(lambda backend: backend.close())
 

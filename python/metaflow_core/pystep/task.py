@@ -184,6 +184,8 @@ class _Task:
         result = self._success()
         result["caught"] = variable or "(not kept)"
         result["error"] = error
+        with contextlib.suppress(Exception):
+            result["error_value"] = self._staged_condition(error)
         return result
 
     def _failure(self, error: dict[str, Any]) -> dict[str, Any]:
@@ -193,13 +195,10 @@ class _Task:
         for name, value in values.items():
             with contextlib.suppress(Exception):
                 artifacts.update(write_encoded(encoded_values({name: value}), self.folder, f"pack-{name}"))
-        condition = encode_node(condition_node(error))
-        return {
-            "ok": False,
-            "error": error,
-            "artifacts": artifacts,
-            "error_value": write_encoded({"condition": condition}, self.folder, "error")["condition"],
-        }
+        return {"ok": False, "error": error, "artifacts": artifacts, "error_value": self._staged_condition(error)}
+
+    def _staged_condition(self, error: dict[str, Any]) -> Any:
+        return write_encoded({"condition": encode_node(condition_node(error))}, self.folder, "error")["condition"]
 
 
 def _catches(catch: Order | None, cause: str) -> bool:

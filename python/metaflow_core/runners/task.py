@@ -167,7 +167,7 @@ def _performed(
         result = {"ok": False, "error": error, "started_at": started, "finished_at": time.time(), **same}
     result["memo"] = order.get("memo")
     kept = store_staged(store.blobs, folder, result, followed)
-    if not result["ok"]:
+    if result.get("error") is not None:
         kept["order"] = keep_order(store.blobs, line["order"])
     if logs is not None:
         logs.push(final=True)

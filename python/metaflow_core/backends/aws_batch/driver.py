@@ -91,7 +91,7 @@ class BatchDriver:
         found = self._service.describe([self._child(job, number)])
         closer = job_state(found[0]) if found else state
         closer = closer if closer.phase == "ended" else state
-        return with_last_line(closer, self.output(job, number) if closer.cause in ("error", "crash") else "")
+        return with_last_line(closer, self._output(job, number) if closer.cause in ("error", "crash") else "")
 
     def cancel(self, places: Sequence[tuple[Job, int]]) -> None:
         for job, numbers in numbers_by_job(places):
@@ -105,7 +105,7 @@ class BatchDriver:
     def tidy(self, job: Job, number: int) -> None:
         """AWS Batch forgets jobs that ended by itself."""
 
-    def output(self, job: Job, number: int) -> str:
+    def _output(self, job: Job, number: int) -> str:
         found = self._service.describe([self._child(job, number)]) if self._id(job) else []
         stream = ((found[0].get("container") or {}).get("logStreamName")) if found else None
         return self._service.log(stream, _LOG_LINES) if stream else ""

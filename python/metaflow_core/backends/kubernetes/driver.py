@@ -79,7 +79,7 @@ class KubernetesDriver:
         if (pod.get("status") or {}).get("phase") == "Pending":
             self._remove(job, number)
             return state
-        return with_last_line(state, self.output(job, number) if state.cause in ("error", "crash") else "")
+        return with_last_line(state, self._output(job, number) if state.cause in ("error", "crash") else "")
 
     def cancel(self, places: Sequence[tuple[Job, int]]) -> None:
         for job, numbers in numbers_by_job(places):
@@ -92,7 +92,7 @@ class KubernetesDriver:
     def tidy(self, job: Job, number: int) -> None:
         """Kubernetes removes jobs that ended by itself, see the manifest."""
 
-    def output(self, job: Job, number: int) -> str:
+    def _output(self, job: Job, number: int) -> str:
         pod = self._pods.get((job.name, number))
         return "" if pod is None else self._cluster.log(job.where, pod["metadata"]["name"], _LOG_LINES)
 
