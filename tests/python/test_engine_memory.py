@@ -128,7 +128,7 @@ def test_what_did_the_same_is_not_run_again(workspace):
     for position in set(ALL) - {"end"}:
         assert second[position]["cached"] is True
         assert second[position]["origin"] == f"TestFlow/1/{first[position]['step']}/{first[position]['task']}/0"
-    assert [event["by_step"] for event in events(loop, "cloned")] == [{"start": 1}, {"fit": 3}, {"join": 1}]
+    assert [event["by_step"] for event in events(loop, "cloned")] == [{"start": 1, "fit": 3, "join": 1}]
     assert all(event["cached"] for event in events(loop, "cloned"))
 
 

@@ -101,7 +101,7 @@ test_that("a failing task lets its running siblings finish; nothing new starts; 
 
   file.create(file.path(folder, "mended"))
   done <- run_flow_well(folder, "resume")
-  expect_match(done$stdout, "finished task taken over from run 1", fixed = TRUE)
+  expect_match(done$stdout, "2 finished tasks taken over from run 1", fixed = TRUE)
   expect_identical(sort(scan(file.path(folder, "started"), quiet = TRUE)), c(1, 1, 2, 3, 4))
   resumed <- flow_client$new("SiblingFlow")$latest_run
   expect_identical(resumed$origin_run_id, "1")

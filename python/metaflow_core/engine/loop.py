@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -134,7 +135,7 @@ class RunLoop:
         """Work for at most `timeout_seconds`; the events since the last call. Empty and finished: all is said."""
         until = time.monotonic() + timeout_seconds
         while not self._finished:
-            self._clone()
+            self._clone(until)
             self._launch()
             if self.scheduler.status != "running":
                 self._finish(self.scheduler.status)
@@ -238,29 +239,38 @@ class RunLoop:
 
     # -- launching
 
-    def _clone(self) -> None:
-        """Take over what an earlier run finished, all that is known at a time in one commit."""
-        items = list(iter(self.scheduler.next_clone, None))
-        kept, cloned = [i for i in items if i[0].kept], [i for i in items if not i[0].kept]
-        with collector_paused():
-            if kept:
-                self._keep(kept)
-            if cloned:
-                self._take_over(cloned)
+    def _clone(self, until: float) -> None:
+        """Take over what an earlier run finished, all that is known at a time in one commit, and say it once."""
+        kept: Counter[str] = Counter()
+        taken: Counter[str] = Counter()
+        remembered: Counter[str] = Counter()
+        while items := list(iter(self.scheduler.next_clone, None)):
+            of_this_run, of_others = [i for i in items if i[0].kept], [i for i in items if not i[0].kept]
+            with collector_paused():
+                self._keep(of_this_run, kept)
+                if of_others:
+                    self._take_over(of_others, taken, remembered)
+            if time.monotonic() >= until:
+                break
+        if kept:
+            self._event("kept", count=sum(kept.values()), by_step=dict(kept))
+        origin = (self._record["origin"] or {}).get("run")
+        for counts, cached in (taken, False), (remembered, True):
+            if counts:
+                of_run = None if cached else origin
+                self._event("cloned", count=sum(counts.values()), by_step=dict(counts), origin=of_run, cached=cached)
 
-    def _keep(self, items: list[tuple[Task, Outcome]]) -> None:
+    def _keep(self, items: list[tuple[Task, Outcome]], counts: Counter[str]) -> None:
         """What this very run did in an earlier process stands as it is."""
-        counts: dict[str, int] = {}
         for task, outcome in items:
             record = outcome.extra
             self._records.append(encode(record, f"{self.flow}/{self.run}/{task.home}"))
             self.scheduler.succeeded(task, outcome)
             self._row(task, "cloned" if task.cloned else "caught" if record.get("caught") else "done", record)
             self._tell_splits(task, outcome)
-            counts[task.step] = counts.get(task.step, 0) + 1
-        self._event("kept", count=len(items), by_step=counts)
+            counts[task.step] += 1
 
-    def _take_over(self, items: list[tuple[Task, Outcome]]) -> None:
+    def _take_over(self, items: list[tuple[Task, Outcome]], taken: Counter[str], remembered: Counter[str]) -> None:
         now = time.time()
         records = []
         for task, outcome in items:
@@ -274,19 +284,12 @@ class RunLoop:
             return
         self._batches += 1
         self._records.extend(lines)
-        steps: dict[bool, dict[str, int]] = {False: {}, True: {}}
         for (task, outcome), record in zip(items, records):
             self.scheduler.succeeded(task, outcome)
             self._row(task, "cloned", record)
             self._tell_splits(task, outcome)
-            counts = steps[task.remembered]
-            counts[task.step] = counts.get(task.step, 0) + 1
-        self._warn_of_changes(steps[False])
-        origin = (self._record["origin"] or {}).get("run")
-        for cached, counts in steps.items():
-            if counts:
-                count = sum(counts.values())
-                self._event("cloned", count=count, by_step=counts, origin=None if cached else origin, cached=cached)
+            (remembered if task.remembered else taken)[task.step] += 1
+        self._warn_of_changes(taken)
 
     def _warn_of_changes(self, steps: Mapping[str, int]) -> None:
         for step in sorted(self._changed & set(steps)):

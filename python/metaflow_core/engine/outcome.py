@@ -57,7 +57,8 @@ def store_staged(
 
 
 def keep_order(blobs: BlobStore, order: Mapping[str, Any]) -> str:
-    """The digest of the order of an attempt that failed, caught or not: whoever looks for the reason can give it again (bridge/debugging.py)."""
+    """The digest of the order of an attempt that failed, caught or not: whoever looks for the reason can give it again
+    (bridge/debugging.py)."""
     # Its folder is the machine's own business.
     return blobs.put_bytes(json.dumps({name: value for name, value in order.items() if name != "dir"}).encode())
 
