@@ -4,7 +4,7 @@
 #' artifacts whose bytes differ are loaded, and only those that are not too large.
 #'
 #' @param a,b Two runs, `"Flow/12"` or their clients, or two tasks, `"Flow/12/fit/7"`. Of runs, the artifacts are those of the end
-#'   task.
+#'   task; when one did not get to its end, those of the last step that both have finished, as a single task.
 #' @param max_bytes Artifacts that are larger than this, stored, are not compared by value.
 #' @return A list of class `metaflow_diff`, which prints what is different:
 #'
@@ -13,6 +13,7 @@
 #' * `graph`: a unified diff of the steps and what leads where
 #' * `code`: a list of `functions` and `files`, each a named list of unified diffs (character vectors)
 #' * `packages`: a data frame of versions that differ, R and Python among them: `name`, `a`, `b`
+#' * `step`: whose artifacts are compared; `NA` when there is no step that both have finished
 #' * `artifacts`: a data frame of those that differ: `name`, `change` (`"changed"`, `"new"`, `"gone"`), `class_a`, `class_b`, `bytes_a`,
 #'   `bytes_b`
 #' * `values`: a named list: how each changed artifact differs, as lines of text, of `waldo::compare()` if waldo is installed
@@ -33,11 +34,13 @@ mf_diff <- function(a, b, max_bytes = 1e6) {
     mf_abort(sprintf("A %s and a %s cannot be compared.", places$a$level, places$b$level), "metaflow_usage_error", "Name two runs, or two tasks.")
   }
   runs <- lapply(places, function(place) run_facts(run_place(place)))
-  artifacts <- diff_artifacts(lapply(places, records_at), unique(unlist(lapply(runs, function(r) names(r$parameters)))))
+  tasks <- diff_tasks(places, runs)
+  artifacts <- diff_artifacts(lapply(tasks, records_at), unique(unlist(lapply(runs, function(r) names(r$parameters)))))
   structure(list(
     a = places$a$pathspec, b = places$b$pathspec, parameters = diff_parameters(runs), graph = diff_graph(places),
-    code = diff_of_code(run_place(places$a), run_place(places$b)), packages = diff_packages(runs), artifacts = artifacts,
-    values = diff_values(places, artifacts, max_bytes)
+    code = diff_of_code(run_place(places$a), run_place(places$b)), packages = diff_packages(runs),
+    step = if (length(tasks)) strsplit(tasks$a$pathspec, "/", fixed = TRUE)[[1]][[3]] else NA_character_, artifacts = artifacts,
+    values = diff_values(tasks, artifacts, max_bytes)
   ), class = "metaflow_diff")
 }
 
@@ -45,6 +48,28 @@ diff_place <- function(x) {
   if (inherits(x, c("metaflow_run_client", "metaflow_task_client"))) return(client_place(x))
   level <- if (is_string(x) && lengths(strsplit(x, "/", fixed = TRUE)) == 4L) "task" else "run"
   find_place(level, x)
+}
+
+# The places of the two tasks whose artifacts are compared; an empty list when there are none.
+diff_tasks <- function(places, runs) {
+  if (places$a$level == "task") return(places)
+  ends <- lapply(runs, function(run) run$end_task)
+  if (any(lengths(ends) == 0L)) {
+    finished <- lapply(places, single_tasks)
+    step <- utils::tail(intersect(names(finished$a), names(finished$b)), 1L)
+    if (!length(step)) return(list())
+    ends <- lapply(finished, function(tasks) tasks[[step]])
+  }
+  Map(function(place, end) child_place(place, "task", end), places, ends)
+}
+
+# Of the steps that have finished and have one task only: its pathspec, by step, in the order of the flow.
+single_tasks <- function(place) {
+  columns <- browse_at(place, "tasks")
+  steps <- text_column(columns$step)
+  finished <- text_column(columns$status) %in% c("done", "cloned", "caught")
+  chosen <- finished & !steps %in% steps[duplicated(steps)]
+  stats::setNames(paste(place$pathspec, steps[chosen], text_column(columns$task)[chosen], sep = "/", recycle0 = TRUE), steps[chosen])
 }
 
 # Names of which `a` and `b`, named texts, say different things.
@@ -191,7 +216,7 @@ print.metaflow_diff <- function(x, ...) {
   cat(cli::col_grey("<metaflow diff>"), " ", cli::style_bold(x$a), " -> ", cli::style_bold(x$b), "\n", sep = "")
   lines <- c(
     change_lines("parameters", x$parameters), change_lines("packages", x$packages), section_lines("graph", styled_diff(x$graph)),
-    section_lines("code", code_diff_lines(x$code)), artifact_diff_lines(x$artifacts, x$values)
+    section_lines("code", code_diff_lines(x$code)), section_lines(artifacts_title(x), artifact_diff_lines(x$artifacts, x$values))
   )
   put_lines(if (length(lines)) lines else "  no difference")
   invisible(x)
@@ -228,6 +253,9 @@ styled_diff <- function(lines) {
   c(lines, if (more > 0L) cli::col_grey(sprintf("... %s more", count_of(more, "line"))))
 }
 
+# Which step it was is worth saying when it was not the one that is expected.
+artifacts_title <- function(x) if (x$step %in% c("end", NA) || lengths(strsplit(x$a, "/", fixed = TRUE)) == 4L) "artifacts" else sprintf("artifacts of step '%s'", x$step)
+
 artifact_diff_lines <- function(table, values) {
   if (!nrow(table)) return(NULL)
   what <- function(class, bytes) paste0(sub("/.*$", "", class), ", ", vapply(bytes, format_bytes, ""))
@@ -237,5 +265,5 @@ artifact_diff_lines <- function(table, values) {
       paste(what(row$class_a, row$bytes_a), "->", what(row$class_b, row$bytes_b)))
     c(paste0(cli::style_bold(row$name), "  ", cli::col_grey(said)), if (row$change == "changed") paste0("  ", styled_diff(values[[row$name]])))
   })
-  section_lines("artifacts", unlist(lines))
+  unlist(lines)
 }

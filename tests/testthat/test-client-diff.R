@@ -74,7 +74,11 @@ test_that("runs that did not end, and runs without a snapshot, are compared as f
   local_browsed()
   found <- mf_diff("ShopFlow/1", "ShopFlow/3")
   expect_identical(as.list(found$parameters), list(name = "rate", a = "1.5", b = "2"))
-  expect_true(all(found$artifacts$change == "new"))
+  # Run 1 failed in its foreach: what both have is the start.
+  expect_identical(found$step, "start")
+  expect_identical(nrow(found$artifacts), 0L)
+  expect_identical(mf_diff("ShopFlow/2", "ShopFlow/3")$step, "end")
+  expect_identical(mf_diff("ShopFlow/1", "RoughFlow/1")$step, "start")
   expect_snapshot(mf_diff("ShopFlow/1", "RoughFlow/1")$parameters)
 })
 
