@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 from timing import HERE, RUNS, Folder, Row, alternate
@@ -17,29 +18,36 @@ def unchanged() -> list[Row]:
     """`targets`, for comparison, is in no repository that these machines reach; its own 202 targets take 1.4 s to build."""
     with Folder() as folder:
         script = str(HERE / "flows" / "cached.R")
-        first, _ = folder.run("Rscript", script)
-        again, start = alternate(
-            lambda: folder.run("Rscript", script)[0], lambda: folder.flow("hello")[0], runs=min(RUNS, 5)
+
+        def first() -> float:
+            shutil.rmtree(f"{folder.path}/store", ignore_errors=True)
+            return folder.run("Rscript", script)[0]
+
+        first_runs, again, wide, start = alternate(
+            first,
+            lambda: folder.run("Rscript", script)[0],
+            # In a store of its own, which the warm-up fills.
+            lambda: folder.run("Rscript", script, "--n", "10000", METAFLOW_DATASTORE_ROOT=f"{folder.path}/wide")[0],
+            lambda: folder.flow("hello")[0],
         )
-        over = [seconds - min(start) for seconds in again]
-        folder.run("Rscript", script, "--n", "10000")
-        wide = folder.run("Rscript", script, "--n", "10000")[0] - min(start)
+    over_start = [[seconds - min(start) for seconds in each] for each in (again, wide)]
     return [
-        Row("cached foreach of 200, first run", [first], "s", start, "hello flow", "", HOW),
-        Row("the same, nothing changed, over start-up", over, "s", [], "", "<= 1 s", HOW),
-        Row("cached foreach of 10,000, nothing changed, over start-up", [wide], "s", [], "", "", HOW),
+        Row("cached foreach of 200, first run", first_runs, "s", start, "hello flow", "", HOW),
+        Row("the same, nothing changed, over start-up", over_start[0], "s", [], "", "<= 1 s", HOW),
+        Row("cached foreach of 10,000, nothing changed, over start-up", over_start[1], "s", [], "", "", HOW),
     ]
 
 
 def ten_thousand_runs() -> list[Row]:
     with Folder() as folder:
         newest = made_runs(folder)
-        _, said = folder.run("Rscript", str(HERE / "flows" / "many_runs.R"), "F", newest, METAFLOW_USER="alice")
-    figures: dict[str, list[float]] = {}
-    for line in said.splitlines():
-        word, _, number = line.partition(" ")
-        if word in ("FIRST", "RUNS", "OPEN"):
-            figures.setdefault(word, []).append(1e3 * float(number))
+        figures: dict[str, list[float]] = {}
+        for _ in range(RUNS):
+            _, said = folder.run("Rscript", str(HERE / "flows" / "many_runs.R"), "F", newest, METAFLOW_USER="alice")
+            for line in said.splitlines():
+                word, _, number = line.partition(" ")
+                if word in ("FIRST", "RUNS", "OPEN"):
+                    figures.setdefault(word, []).append(1e3 * float(number))
     return [
         Row("mf_runs() over 10,000 runs", figures["RUNS"], "ms", [], "", "<= 200 ms", HOW),
         Row("the same, first call of a session", figures["FIRST"], "ms", [], "", "", HOW),

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import HERE, RUNS, Folder, Row, alternate
+from timing import HERE, Folder, Row, alternate
 
 sys.path.insert(0, str(HERE.parent / "slow"))
 
@@ -28,8 +28,8 @@ def rows() -> list[Row]:
     subprocess.run([str(tools), *packages], check=True)
     # As many CPUs as the machine has, which each job then gets; and four times as many, where what a job costs in CPU
     # time is all that counts.
-    flow, bare, bootstraps, starts = on_cluster(cpus=1, runs=2)
-    crowded_flow, crowded_bare, *_ = on_cluster(cpus=4, runs=3)
+    flow, bare, bootstraps, starts = on_cluster(cpus=1)
+    crowded_flow, crowded_bare, *_ = on_cluster(cpus=4)
     name = "foreach of 200 x 0.2 s on Slurm, whole job"
     floor = "bare sbatch --array of Rscript"
     return [
@@ -39,16 +39,14 @@ def rows() -> list[Row]:
     ]
 
 
-def on_cluster(cpus: int, runs: int) -> tuple[list[float], ...]:
+def on_cluster(cpus: int) -> tuple[list[float], ...]:
     """(seconds of the flow, of the bare array; of the task runner, of R alone) on two nodes with so many CPUs each."""
     from slurm_cluster import SlurmCluster
 
     with tempfile.TemporaryDirectory(prefix="metaflow-bench-slurm-") as place, Folder() as folder:
         cluster = SlurmCluster(Path(place), cpus=cpus)
         try:
-            flow, bare = alternate(
-                lambda: folder.flow("slurm", **cluster.environment)[0], lambda: array(cluster), runs=min(RUNS, runs)
-            )
+            flow, bare = alternate(lambda: folder.flow("slurm", **cluster.environment)[0], lambda: array(cluster))
             return flow, bare, *bootstrap(folder, cluster)
         finally:
             cluster.close()

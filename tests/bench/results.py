@@ -12,8 +12,8 @@ from pathlib import Path
 from timing import RUNS, Row, markdown
 
 HEAD = (
-    f"# Benchmarks\n\n{os.cpu_count()} cores, min / median / max of {RUNS} runs where there are several. Compare ratios, not "
-    "machines: the rows of one group were measured in one run, beside their floors.\n"
+    f"# Benchmarks\n\n{os.cpu_count()} cores, min / median / max of {RUNS} runs or more. Compare ratios, not machines: "
+    "the rows of one group were measured in one run, beside their floors.\n"
 )
 
 
