@@ -34,6 +34,23 @@ class Ended:
         return self
 
 
+def processes_with(variable: str, value: str) -> dict[int, str]:
+    """{pid: command line} of every live process that has this in its environment (Linux only)."""
+    wanted = f"{variable}={value}".encode()
+    found = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    if wanted not in file.read().split(b"\0"):
+                        continue
+                with open(f"/proc/{name}/cmdline", "rb") as file:
+                    found[int(name)] = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+            except OSError:
+                continue
+    return found
+
+
 class RFlow:
     """The files of a flow in `folder`, with its datastore beside them. `env`: more environment for its commands."""
 
@@ -93,21 +110,9 @@ class RFlow:
 
     def processes(self) -> dict[int, str]:
         """{pid: command line} of every live process that comes from this flow, wherever it went (Linux only)."""
-        wanted = f"{MARK}={self.mark}".encode()
-        found = {}
-        for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
-            if name.isdigit():
-                try:
-                    with open(f"/proc/{name}/environ", "rb") as file:
-                        if wanted not in file.read().split(b"\0"):
-                            continue
-                    with open(f"/proc/{name}/cmdline", "rb") as file:
-                        found[int(name)] = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
-                except OSError:
-                    continue
-        return found
+        return processes_with(MARK, self.mark)
 
-    def wait_gone(self, seconds: float = 10) -> None:
+    def wait_gone(self, seconds: float = 60) -> None:
         wait_until(lambda: not self.processes(), seconds, lambda: f"still there: {self.processes()}")
 
     def kill_all(self) -> None:

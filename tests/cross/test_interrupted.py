@@ -32,7 +32,7 @@ def test_ctrl_c_stops_everything_and_can_be_resumed(r_flow):
     wait_for_notes(flow, process, 2)
     wait_until(lambda: sum("sleep 300" in line for line in flow.processes().values()) >= 4, 20)
     interrupt(process)
-    flow.finish(process, 10).expect(130)
+    flow.finish(process).expect(130)
     flow.wait_gone()
     status = flow.status("1")
     assert (status["status"], set(flow.records("1"))) == ("interrupted", {"start"})
@@ -59,7 +59,7 @@ def test_ctrl_c_at_any_moment(r_flow, seconds):
     wait_until(lambda: (flow.folder / "entered").exists())
     time.sleep(seconds)
     interrupt(process)
-    flow.finish(process, 20).expect(130)
+    flow.finish(process).expect(130)
     flow.wait_gone()
     for run in flow.runs():
         assert shown_status(flow.status(run)) in ("interrupted", "lost")
@@ -78,7 +78,7 @@ def test_ctrl_c_never_crashes_r(r_flow):
         wait_for_notes(flow, process, 1)
         time.sleep(random.uniform(0, 0.5))
         interrupt(process)
-        flow.finish(process, 10).expect(130)
+        flow.finish(process).expect(130)
         flow.wait_gone()
 
 
@@ -92,7 +92,7 @@ def test_an_impatient_second_ctrl_c_leaves_nothing_behind(r_flow, pause):
         if process.poll() is None:
             interrupt(process)
             time.sleep(pause)
-    flow.finish(process, 10).expect(130)
+    flow.finish(process).expect(130)
     flow.wait_gone()
     assert shown_status(flow.status("1")) in ("interrupted", "lost")
 
@@ -104,7 +104,7 @@ def test_a_terminated_scheduler_can_be_resumed(r_flow):
     process = flow.start("run", "--max-workers", "2")
     wait_for_notes(flow, process, 3)
     process.terminate()
-    assert flow.finish(process, 10).status != 0
+    assert flow.finish(process).status != 0
     flow.wait_gone()
     (flow.folder / "slow").unlink()
     flow.command("resume").expect(0)

@@ -44,7 +44,7 @@ def test_killed_scheduler(flow, undisturbed, moment):
         time.sleep(0.3 if moment == "start" else random.uniform(0.3, 6))
     kill_scheduler(process)
     # Workers finish what they are at, and end.
-    flow.wait_gone(10)
+    flow.wait_gone()
 
     runs = flow.runs()
     if not runs:
@@ -72,14 +72,21 @@ def test_killed_scheduler(flow, undisturbed, moment):
     assert flow.command("list").expect(0).output.count("completed") == 1
 
 
-def test_a_task_that_ends_after_its_scheduler_is_adopted(flow, undisturbed):
+WAITS = """
+    cat(paste0(self$index, "\\n"), file = "begun.log", append = TRUE)
+    while (self$index >= 4 && !file.exists("go")) Sys.sleep(0.02)
+"""
+
+
+def test_a_task_that_ends_after_its_scheduler_is_adopted(r_flow, undisturbed):
+    flow = r_flow(TWENTY.replace('    if (file.exists("slow")) Sys.sleep(0.5)\n', WAITS))
     process = flow.start("run", "--seed", "11", "--max-workers", "2")
-    wait_for_notes(flow, process, 4)
-    time.sleep(0.2)  # each task takes half a second: both workers are at the next one
+    wait_until(lambda: len(flow.notes("begun.log")) == 6, 60)
     kill_scheduler(process)
+    (flow.folder / "go").touch()
     flow.wait_gone()
     orphans = {f"work[{index}]" for index in flow.notes()} - done(flow)
-    assert len(orphans) == 2, "both workers were at a task"
+    assert orphans >= {"work[4]", "work[5]"}, "both workers were at a task"
     flow.command("resume").expect(0)
     assert Counter(flow.notes()) == dict.fromkeys(map(str, range(20)), 1)
     assert {flow.records("2")[place]["origin"].split("/")[1] for place in orphans} == {"1"}

@@ -8,11 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 
 import pytest
+from rflow import processes_with, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
@@ -168,14 +168,13 @@ def test_the_scheduler_is_killed_and_its_tasks_are_taken_over(tmp_path, server):
     flow = Flow(tmp_path, server.endpoint)
     (flow.folder / "slow").touch()
     process = flow.start("flow.R", "run", "--max-workers", "2")
-    until = time.monotonic() + 120
     notes = flow.folder / "notes"
-    while not list(notes.glob("*")) and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: list(notes.glob("*")), 120)
     os.kill(process.pid, signal.SIGKILL)
     process.stdout.close()
     process.wait()
-    time.sleep(3)  # its workers finish what they are at
+    # Its workers finish what they are at, and end.
+    wait_until(lambda: not processes_with("METAFLOW_DATASTORE_ROOT", flow.root), 60)
     finished = [path.name.split("-")[0] for path in notes.iterdir()]
     (flow.folder / "slow").unlink()
     assert RESULT in flow.command("resume")

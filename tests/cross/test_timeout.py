@@ -54,12 +54,12 @@ def test_timeout_then_retry_then_catch(r_flow):
         LIMITED.replace("BODY", "Sys.sleep(300)")
         .replace(
             "timeout(seconds = 2),",
-            'timeout(seconds = 1), retry(times = 1, minutes_between_retries = 0), catch(var = "problem"),',
+            'timeout(seconds = 2), retry(times = 1, minutes_between_retries = 0), catch(var = "problem"),',
         )
         .replace(
             'step(step = "end")',
             """step(step = "end", r_function = function(self) {
-      stopifnot(inherits(self$problem, "metaflow_timeout_error"), grepl("1 seconds", conditionMessage(self$problem)))
+      stopifnot(inherits(self$problem, "metaflow_timeout_error"), grepl("2 seconds", conditionMessage(self$problem)))
     })""",
         )
     )
@@ -71,5 +71,5 @@ def test_timeout_then_retry_then_catch(r_flow):
 
 
 def test_a_step_within_its_limit_is_left_alone(r_flow):
-    flow = r_flow(LIMITED.replace("BODY", "Sys.sleep(0.5)"))
+    flow = r_flow(LIMITED.replace("BODY", "Sys.sleep(0.5)").replace("seconds = 2", "seconds = 20"))
     flow.command("run").expect(0)
