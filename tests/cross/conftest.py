@@ -35,7 +35,7 @@ def r_flow(tmp_path):
     yield make
     left = processes_of(made)
     # Workers end by themselves when their run has ended; on a busy machine that takes a moment.
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while left and time.monotonic() < until:
         time.sleep(0.05)
         left = processes_of(made)

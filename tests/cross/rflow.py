@@ -174,7 +174,7 @@ class RFlow:
         )
 
 
-def wait_until(condition, seconds: float = 30, explain=lambda: "") -> None:
+def wait_until(condition, seconds: float = 60, explain=lambda: "") -> None:
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:

@@ -30,7 +30,7 @@ def test_ctrl_c_stops_everything_and_can_be_resumed(r_flow):
     flow = r_flow(CHILDREN)
     process = flow.start("run", "--max-workers", "2")
     wait_for_notes(flow, process, 2)
-    wait_until(lambda: sum("sleep 300" in line for line in flow.processes().values()) >= 4, 20)
+    wait_until(lambda: sum("sleep 300" in line for line in flow.processes().values()) >= 4)
     interrupt(process)
     flow.finish(process).expect(130)
     flow.wait_gone()

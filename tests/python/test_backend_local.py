@@ -25,7 +25,7 @@ def alive(pid):
         return False
 
 
-def wait_until(condition, seconds=10):
+def wait_until(condition, seconds=60):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
@@ -58,7 +58,7 @@ def submit(backend, key, do="end", **order):
     backend.submit([Submission(key, f"F/1/s/{key}/0", {"task": key, "do": do, **order}, StepPolicy())])
 
 
-def reports(backend, count, seconds=20):
+def reports(backend, count, seconds=60):
     """The next reports, at least so many, in the order they came."""
     found, until = [], time.monotonic() + seconds
     while len(found) < count:

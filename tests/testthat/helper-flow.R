@@ -75,7 +75,7 @@ run_flow_well <- function(folder, ...) {
 }
 
 # Is a process dead? One that was killed a moment ago, and that nobody has waited for yet, is.
-is_gone <- function(pid, seconds = 10) {
+is_gone <- function(pid, seconds = 60) {
   until <- Sys.time() + seconds
   repeat {
     stat <- tryCatch(suppressWarnings(readLines(file.path("/proc", pid, "stat"))), error = function(e) character())

@@ -126,7 +126,7 @@ test_that("resources decide what runs side by side; too large a wish warns with 
     # Both of two tasks get here only when they run at the same time.
     meet <- function(self) {
       file.create(paste0("here-", self$input))
-      until <- Sys.time() + 20
+      until <- Sys.time() + 60
       while (!all(file.exists(paste0("here-", self$xs))) && Sys.time() < until) Sys.sleep(0.02)
       during(self)
       self$time$met <- Sys.time() < until

@@ -12,7 +12,7 @@ local_worker <- function(mode = "fork", env = parent.frame()) {
 tell <- function(worker, ...) invisible(worker$write_input(paste0(json(list(...)), "\n")))
 
 # The next answer, or NULL at the end of its output. "writing" is said during a task.
-hear <- function(worker, seconds = 30) {
+hear <- function(worker, seconds = 60) {
   until <- Sys.time() + seconds
   repeat {
     if (Sys.time() > until) stop("The worker did not answer within ", seconds, " seconds.")
