@@ -101,8 +101,8 @@ if 'PYTHONPATH' in os.environ:
     os.environ['PYTHONPATH'] = os.pathsep.join(folder for folder in folders if folder != HIDDEN_BY)
 "
 
-# Will nothing of this script be evaluated after its one run()? Only then can no R code miss numpy here: steps and hooks have
-# processes of their own.
+# Will nothing of this script be evaluated after its one run()? Only then, and without functions that the run itself calls
+# (is_computed_here()), can no R code miss numpy here: steps and hooks have processes of their own.
 ends_with_run <- function(script) {
   expressions <- tryCatch(parse(script, keep.source = FALSE), error = function(e) NULL)
   if (sum(all.names(expressions) == "run") != 1L) return(FALSE)
@@ -110,6 +110,9 @@ ends_with_run <- function(script) {
   if (is.call(last) && identical(last[[1L]], quote(`%>%`))) last <- last[[3L]]
   is.call(last) && (identical(last[[1L]], quote(run)) || identical(last[[1L]], quote(metaflow::run)))
 }
+
+# Is its value the result of a function of the user's?
+is_computed_here <- function(parameter) is.function(parameter$default) || is_config(parameter) && is.function(parameter$parser)
 
 # The Python that runs the core, for processes of its own.
 core_python <- function() {

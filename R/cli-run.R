@@ -43,7 +43,7 @@ perform_typed_run <- function(flow, parsed, given, extra) {
   typed$with <- typed_decorators(typed$with)
   if (!is.null(typed$detach_with)) typed$detach <- typed_decorators(typed$detach_with)
   typed$detach_with <- NULL
-  the$strings_only <- ends_with_run(flow$script)
+  the$strings_only <- ends_with_run(flow$script) && !any(vapply(flow$parameters, is_computed_here, FALSE))
   # A parameter may share its name with an option of run(); only parameters that were typed are meant.
   result <- perform_run(flow, utils::modifyList(given, typed, keep.null = TRUE))
   if (inherits(result, "metaflow_run_handle")) 0L else result

@@ -107,4 +107,6 @@ test_that("a flow that runs to the end of its script does not load numpy, one wi
   }
   expect_identical(run_it(flow), 0L)
   expect_gt(run_it(c(flow, "invisible(1)")), 0L)
+  loaded <- numpy$times()
+  expect_gt(run_it(sub(" %>% run", ' %>% parameter("now", default = function() 1) %>% run', flow, fixed = TRUE)), loaded)
 })
