@@ -256,7 +256,7 @@ class TestContract:
         )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(NAMES), st.data())
 def test_arguments_without_complaints_always_give_a_policy(name, data):
     plugin = plugins("decorators").get(name)

@@ -46,7 +46,7 @@ def digests(artifacts):
 
 
 @pytest.mark.parametrize(("flat", "deep"), [(64, 8), (1, 2)])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(spec=valid_flows(), seed=st.integers(0, 2**32))
 def test_a_task_is_told_what_it_can_see_and_nothing_else(flat, deep, spec, seed):
     before = table.FLAT, table.DEEP

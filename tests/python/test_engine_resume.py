@@ -78,7 +78,7 @@ def test_resume_from_a_step_runs_it_and_all_that_follow_and_nothing_else(shape, 
 # -- any flow, anything goes wrong
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(valid_flows(), seeds, st.integers(1, 4), st.sampled_from([0.02, 0.1, 0.3]), st.sampled_from([0.0, 0.02, 0.1]))
 def test_resuming_until_it_is_done_ends_like_an_undisturbed_run(spec, seed, slots, failing, killing):
     random = Random(seed)
@@ -98,7 +98,7 @@ def test_resuming_until_it_is_done_ends_like_an_undisturbed_run(spec, seed, slot
     assert run.artifacts() == whole
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), valid_flows(), seeds)
 def test_resuming_from_a_step_of_a_broken_run_ends_like_an_undisturbed_run(data, spec, seed):
     plan, world = plan_of(spec), World(seed)
@@ -112,7 +112,7 @@ def test_resuming_from_a_step_of_a_broken_run_ends_like_an_undisturbed_run(data,
         assert task.cloned == (place in broken.done and place not in follows), place
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(valid_flows(), seeds)
 def test_a_completed_run_is_resumed_by_cloning_everything(spec, seed):
     whole = undisturbed(plan_of(spec), World(seed))

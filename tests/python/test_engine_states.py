@@ -488,7 +488,7 @@ def test_every_shape_runs_to_its_end(shape, count):
     assert len(run.ran()) == len(run.done)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(valid_flows(), st.integers(0, 3), st.integers(0, 2))
 def test_tasks_are_those_that_walking_through_the_flow_meets(spec, count, turns):
     plan, world = plan_of(spec), World(count=count, turns=turns)
@@ -510,7 +510,7 @@ def test_tasks_are_those_that_walking_through_the_flow_meets(spec, count, turns)
     assert Counter(name for name, _ in found.tasks) == Counter(task.step for task in run.done.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(valid_flows(), seeds, slots)
 def test_the_order_of_completion_does_not_matter(spec, seed, slots):
     plan, world = plan_of(spec), World(seed)
@@ -519,7 +519,7 @@ def test_the_order_of_completion_does_not_matter(spec, seed, slots):
     assert run.artifacts() == undisturbed(plan, world).artifacts()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(valid_flows(), seeds, st.integers(1, 3), st.booleans())
 def test_retries_and_catch_under_random_failures(spec, seed, attempts, catches):
     policy = StepPolicy(max_attempts=attempts, delays_seconds=(1.0,), catches=catches)
@@ -541,7 +541,7 @@ def test_retries_and_catch_under_random_failures(spec, seed, attempts, catches):
 fractions = st.sampled_from([0.0, 0.3, 0.5, 0.75, 1.0])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(valid_flows(min_success=fractions), seeds, slots, st.integers(1, 2), st.floats(0, 0.4))
 def test_partial_success_under_random_failures(spec, seed, slots, attempts, failing):
     plan = plan_of(spec, others=StepPolicy(max_attempts=attempts, delays_seconds=(1.0,)))
@@ -552,7 +552,7 @@ def test_partial_success_under_random_failures(spec, seed, slots, attempts, fail
         assert all(task.stack for task in run.scheduler.given_up)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(valid_flows(min_success=fractions), seeds, st.floats(0.05, 0.4))
 def test_a_resumed_run_does_the_splits_that_failed_and_nothing_twice(spec, seed, failing):
     plan, world = plan_of(spec), World(seed)

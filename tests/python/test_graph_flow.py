@@ -145,7 +145,7 @@ def test_step_by_name():
         shape("linear").step("z")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(any_json | st.fixed_dictionaries({"name": st.text(max_size=3), "steps": any_json, "parameters": any_json}))
 def test_any_json_is_a_flow_or_an_invalid_flow(data):
     try:
@@ -156,7 +156,7 @@ def test_any_json_is_a_flow_or_an_invalid_flow(data):
         assert FlowSpec.from_dict(spec.to_dict()) == spec
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(any_flows())
 def test_round_trip_of_any_flow(spec):
     assert FlowSpec.from_dict(spec.to_dict()) == spec

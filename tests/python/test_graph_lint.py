@@ -493,7 +493,7 @@ def test_the_error_reads_well_and_carries_the_problems():
     assert [problem["code"] for problem in raised.value.data] == ["unknown_next", "bad_decorator_argument"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(any_flows() | broken_flows())
 def test_lint_and_drawings_survive_every_flow(spec):
     assert all(problem.message and isinstance(problem.hint, str) for problem in problems(spec))
@@ -501,7 +501,7 @@ def test_lint_and_drawings_survive_every_flow(spec):
         assert isinstance(render(spec, format, ascii=True), str)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(valid_flows())
 def test_valid_flows_have_no_problems(spec):
     assert problems(spec) == []

@@ -89,7 +89,7 @@ def test_shapes_run_to_their_end(entry):
     assert not done.stuck
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(valid_flows() | broken_flows(), st.data())
 def test_a_flow_without_problems_comes_to_its_end_once_on_every_way(spec, data):
     if problems(spec):
@@ -112,7 +112,7 @@ def test_a_flow_without_problems_comes_to_its_end_once_on_every_way(spec, data):
         assert splits == {compiled.split_of[join]}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(valid_flows())
 def test_order_and_inverses(spec):
     compiled = topology(spec)

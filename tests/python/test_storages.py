@@ -334,7 +334,7 @@ def performed(storage, operation):
 
 
 @given(operations=st.lists(OPERATIONS, max_size=25))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_folder_and_a_dict_tell_the_same_story(operations):
     with tempfile.TemporaryDirectory() as folder:
         local, memory = LocalStorage(os.path.join(folder, "root")), MemoryStorage()
