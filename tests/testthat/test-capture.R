@@ -209,7 +209,7 @@ test_that("a package that the task cannot load ends the run with one clear messa
     attach(list(), name = "package:onlyHere")
     metaflow("MissingFlow") %>% step(step = "start", next_step = "end", r_function = function(self) 1) %>% step(step = "end") %>% run()
   ')
-  done <- run_flow(folder, timeout = 30)
+  done <- run_flow(folder)
   expect_identical(done$status, 1L)
   expect_match(done$stdout, "package 'onlyHere'.* cannot be loaded")
   expect_match(done$stdout, "install.packages(\"onlyHere\")", fixed = TRUE)
