@@ -254,7 +254,10 @@ styled_diff <- function(lines) {
 }
 
 # Which step it was is worth saying when it was not the one that is expected.
-artifacts_title <- function(x) if (x$step %in% c("end", NA) || lengths(strsplit(x$a, "/", fixed = TRUE)) == 4L) "artifacts" else sprintf("artifacts of step '%s'", x$step)
+artifacts_title <- function(x) {
+  expected <- x$step %in% c("end", NA) || lengths(strsplit(x$a, "/", fixed = TRUE)) == 4L
+  if (expected) "artifacts" else sprintf("artifacts of step '%s'", x$step)
+}
 
 artifact_diff_lines <- function(table, values) {
   if (!nrow(table)) return(NULL)

@@ -1,8 +1,8 @@
 #' Open a failed task
 #'
-#' Brings a task that failed, also one whose error [catch()] kept, into this R session as it was: its `self` and `inputs`, parameters, seed, the step's function and
-#' everything that was captured with it, and the local variables of the calls that led to the error. Nothing is run and
-#' nothing is changed in the datastore.
+#' Brings a task that failed, also one whose error [catch()] kept, into this R session as it was: its `self` and `inputs`,
+#' parameters, seed, the step's function and everything that was captured with it, and the local variables of the calls that
+#' led to the error. Nothing is run and nothing is changed in the datastore.
 #'
 #' * `$self`: reads artifacts and parameters as the step did: `d$self$x`
 #' * `$frames`: the calls from the step to the error, outermost first; each has `call`, `file`, `line` and `locals`, a
