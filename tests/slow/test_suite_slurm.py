@@ -223,14 +223,15 @@ def test_without_slurm_nothing_runs_and_the_user_is_told(r_flow, tmp_path):
     assert not (flow.root / "flows").exists()
 
 
+@pytest.fixture(scope="class")
+def accounts(tmp_path_factory):
+    made = SlurmCluster(tmp_path_factory.mktemp("slurm"), accounting=True, min_job_age=2, max_array_size=6)
+    yield made
+    made.close()
+
+
 class TestAccounting:
     """With slurmdbd, and a controller that forgets jobs at once: the accounts know how they ended."""
-
-    @pytest.fixture(scope="class")
-    def accounts(self, tmp_path_factory):
-        made = SlurmCluster(tmp_path_factory.mktemp("slurm"), accounting=True, min_job_age=2, max_array_size=6)
-        yield made
-        made.close()
 
     def test_a_foreach_that_is_longer_than_an_array_may_be_is_several(self, accounts, r_flow):
         from backend_suite import WIDE
