@@ -61,6 +61,7 @@ class ProcessDriver:
         self.lose_answers = 0
         self.silent = False
         self.refuses = ""
+        self.denies = ""
         self.cancelled = []
 
     def where(self, policy):
@@ -87,6 +88,8 @@ class ProcessDriver:
             raise Unanswered("the answer was lost")
 
     def look(self, jobs):
+        if self.denies:
+            raise Refused(self.denies)
         if self.silent:
             raise Unanswered("connection refused")
         states = {}

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from metaflow_core.backends.jobs import Unanswered
+from metaflow_core.backends.jobs import Refused, Unanswered
 from metaflow_core.contracts.decorator import DecoratorType
 from metaflow_core.engine.start import begin_run
 from metaflow_core.errors import BackendError
@@ -141,17 +141,45 @@ def test_a_lost_answer_is_not_answered_by_a_second_submission(engine, processes)
     assert [len(paths) for paths in processes.submissions] == [1, 3, 1, 1]
 
 
-def test_a_cluster_that_is_silent_for_a_while_is_waited_for(engine, processes):
+@pytest.mark.parametrize("silence", [{"silent": True}, {"denies": "the token has expired"}], ids=["silent", "denies"])
+def test_a_cluster_that_does_not_answer_for_a_while_is_waited_for(engine, processes, silence):
     Path("do-a").write_text("wait")
     loop, _ = engine.begin()
     advance_until(loop, lambda: len(ran()) == 4)
-    processes.drivers[-1].silent = True
+    vars(processes.drivers[-1]).update(silence)
     Path("go").touch()
     advance_until(loop, lambda: all(process.poll() is not None for process in processes.jobs[list(processes.jobs)[1]]))
     loop.advance(1.0)
-    processes.drivers[-1].silent = False
+    vars(processes.drivers[-1]).update(silent=False, denies="")
     assert engine.finish(loop).status == "completed"
     assert len(ran()) == 6
+
+
+def test_a_cluster_that_never_tells_how_jobs_are_ends_the_run(engine, processes):
+    loop, _ = engine.begin()
+    processes.drivers[-1].denies = "you may not list jobs"
+    assert engine.finish(loop).status == "failed"
+    message = engine.open().runs.read_status("F", "1")["error"]["message"]
+    assert message == "The test cluster cannot be used any more: you may not list jobs"
+
+
+def test_how_a_job_ended_is_told_even_when_why_is_not(engine, processes):
+    Path("do-a").write_text("wait")
+    loop, _ = engine.begin()
+    asked = []
+
+    def denied(*words):
+        asked.append(words)
+        raise Refused("you may not read logs")
+
+    processes.drivers[-1].diagnose = denied
+    advance_until(loop, lambda: len(ran()) == 4)
+    for process in processes.jobs[list(processes.jobs)[1]]:
+        process.kill()
+    loop.told = []
+    assert engine.finish(loop).status == "failed"
+    assert asked
+    assert {event["cause"] for event in events(loop, "failed")} == {"crash"}
 
 
 def test_a_job_that_the_cluster_lost_is_submitted_again_once_without_retry(engine, processes):

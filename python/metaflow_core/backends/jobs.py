@@ -55,7 +55,7 @@ _PATIENCE_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # between questions about the job
 
 
 class Refused(Exception):
-    """The cluster will never take this job; the message says why."""
+    """The cluster said no, and the message says why. To a job, it is for ever."""
 
 
 class Unanswered(Exception):
@@ -96,7 +96,7 @@ class JobState:
 
 
 class Driver(Protocol):
-    """A cluster. Each verb may raise Unanswered; `submit` also Refused."""
+    """A cluster. Each verb may raise Unanswered or Refused."""
 
     name: str
     title: str
@@ -167,6 +167,7 @@ class JobBackend:
         self._began = time.monotonic()
         self._silent_since: float | None = None
         self._complained = False
+        self._has_looked = False
         self._thread: threading.Thread | None = None
 
     # -- the contract
@@ -385,10 +386,14 @@ class JobBackend:
         jobs = {watched.job.name: watched.job for watched in self._watched.values()}
         try:
             states = self._driver.look(list(jobs.values()))
-        except Unanswered as problem:
+        except (Unanswered, Refused) as problem:
+            # Who was answered before has a token that expired, say, which somebody renews; meanwhile the jobs go on.
+            if isinstance(problem, Refused) and not self._has_looked:
+                raise
             self._complain(problem)
             return None
         self._answered()
+        self._has_looked = True
         return states
 
     def _note(self, watched: _Watched, state: JobState | None) -> None:
@@ -416,7 +421,9 @@ class JobBackend:
         elif watched.ended_at is not None:
             wait = _RECORD_VISIBLE_SECONDS if watched.state.told and not watched.cancelled else _NO_RECORD_SECONDS
             if now - watched.ended_at >= wait:
-                state = self._driver.diagnose(watched.job, watched.number, watched.state)
+                state = watched.state
+                with contextlib.suppress(Unanswered, Refused):  # how it ended is known; why, not to everybody
+                    state = self._driver.diagnose(watched.job, watched.number, state)
                 self._fail(watched, state.cause or "crash", state.message)
         elif watched.unknown >= _UNKNOWN_LOOKS and now - watched.since >= _UNKNOWN_SECONDS:
             text = f"{self._driver.title} does not know the job any more, and it left no result."
@@ -447,14 +454,14 @@ class JobBackend:
             try:
                 self._driver.cancel([(watched.job, watched.number) for watched in ours])
                 return
-            except Unanswered as problem:
+            except (Unanswered, Refused) as problem:
                 self._complain(problem)
                 time.sleep(1.0)
         self._reports.put(Report("told", message=f"{self._driver.title} did not confirm that the jobs are cancelled"))
 
     # -- a cluster that does not answer
 
-    def _complain(self, problem: Unanswered) -> None:
+    def _complain(self, problem: Unanswered | Refused) -> None:
         now = time.monotonic()
         if self._silent_since is None:
             self._silent_since = now

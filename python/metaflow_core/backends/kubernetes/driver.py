@@ -169,8 +169,8 @@ class KubernetesDriver:
 
     def _delete_unwanted(self, jobs: Mapping[str, Job]) -> None:
         for place in [place for place in self._unwanted if place in self._pods and place[0] in jobs]:
-            self._unwanted.discard(place)
             self._cluster.delete_pod(jobs[place[0]].where, self._pods[place]["metadata"]["name"])
+            self._unwanted.discard(place)
 
 
 def _path_note(job: Job) -> dict[str, str]:
