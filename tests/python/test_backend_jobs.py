@@ -141,6 +141,17 @@ def test_a_lost_answer_is_not_answered_by_a_second_submission(engine, processes)
     assert [len(paths) for paths in processes.submissions] == [1, 3, 1, 1]
 
 
+def test_after_a_lost_answer_a_no_to_the_question_for_the_job_says_nothing_about_it(engine, processes):
+    loop, _ = engine.begin()
+    driver = processes.drivers[-1]
+    driver.lose_answers, driver.denies = 1, "the token has expired"
+    advance_until(loop, lambda: len(processes.submissions) == 1)
+    loop.advance(1.5)
+    driver.denies = ""
+    assert engine.finish(loop).status == "completed"
+    assert [len(paths) for paths in processes.submissions] == [1, 3, 1, 1]
+
+
 @pytest.mark.parametrize("silence", [{"silent": True}, {"denies": "the token has expired"}], ids=["silent", "denies"])
 def test_a_cluster_that_does_not_answer_for_a_while_is_waited_for(engine, processes, silence):
     Path("do-a").write_text("wait")

@@ -355,7 +355,7 @@ class JobBackend:
                     states = self._driver.look([job])
                     self._answered()
                     break
-                except Unanswered as problem:
+                except (Unanswered, Refused) as problem:  # only an answer tells whether the job is there
                     self._complain(problem)
             if states:
                 return
