@@ -111,9 +111,6 @@ ends_with_run <- function(script) {
   is.call(last) && (identical(last[[1L]], quote(run)) || identical(last[[1L]], quote(metaflow::run)))
 }
 
-# Is its value the result of a function of the user's?
-is_computed_here <- function(parameter) is.function(parameter$default) || is_config(parameter) && is.function(parameter$parser)
-
 # The Python that runs the core, for processes of its own.
 core_python <- function() {
   start_python()

@@ -67,7 +67,7 @@ diff_tasks <- function(places, runs) {
 single_tasks <- function(place) {
   columns <- browse_at(place, "tasks")
   steps <- text_column(columns$step)
-  finished <- text_column(columns$status) %in% c("done", "cloned", "caught")
+  finished <- text_column(columns$status) %in% good_statuses
   chosen <- finished & !steps %in% steps[duplicated(steps)]
   stats::setNames(paste(place$pathspec, steps[chosen], text_column(columns$task)[chosen], sep = "/", recycle0 = TRUE), steps[chosen])
 }

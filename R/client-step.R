@@ -45,7 +45,7 @@ step_client <- R6::R6Class("metaflow_step_client",
   ),
   active = list(
     status = function() step_facts(private$place)$status %||% NA_character_,
-    successful = function() isTRUE(step_facts(private$place)$status %in% c("done", "cloned", "caught")),
+    successful = function() isTRUE(step_facts(private$place)$status %in% good_statuses),
     finished = function() step_finished(step_facts(private$place)),
     created_at = function() as_time(step_facts(private$place)$started_at),
     finished_at = function() as_time(step_facts(private$place)$finished_at),
@@ -57,6 +57,9 @@ step_client <- R6::R6Class("metaflow_step_client",
 )
 
 step_facts <- function(place) browse_at(place, "step")
+
+# Of a step or a task that left what follows it needs.
+good_statuses <- c("done", "cloned", "caught")
 
 step_finished <- function(facts) !is.null(facts$status) && !facts$status %in% c("running", "retrying")
 

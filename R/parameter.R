@@ -80,6 +80,9 @@ parameter_spec <- function(p) {
   )
 }
 
+# Does the process that starts the run call a function of the user's for its value?
+is_computed_here <- function(p) is.function(p$default) || is_config(p) && is.function(p$parser)
+
 # The values of all parameters of a run, from what was given. `given`: named list; a single string
 # is read by the parameter's type, other values must already be of it. All problems at once.
 parameter_values <- function(flow, given, context = list()) {
