@@ -39,7 +39,7 @@ mf_diff <- function(a, b, max_bytes = 1e6) {
   structure(list(
     a = places$a$pathspec, b = places$b$pathspec, parameters = diff_parameters(runs), graph = diff_graph(places),
     code = diff_of_code(run_place(places$a), run_place(places$b)), packages = diff_packages(runs),
-    step = if (length(tasks)) strsplit(tasks$a$pathspec, "/", fixed = TRUE)[[1]][[3]] else NA_character_, artifacts = artifacts,
+    step = if (length(tasks)) last_part(parent_place(tasks$a)$pathspec) else NA_character_, artifacts = artifacts,
     values = diff_values(tasks, artifacts, max_bytes)
   ), class = "metaflow_diff")
 }
