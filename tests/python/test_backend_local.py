@@ -11,25 +11,11 @@ import pytest
 from metaflow_core.backends.local import LocalBackend
 from metaflow_core.contracts.backend import Submission
 from metaflow_core.contracts.decorator import StepPolicy
+from watched_processes import alive, wait_until
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes in /proc")
 
 WORKER = str(Path(__file__).resolve().parent / "fake_worker.py")
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(condition, seconds=60):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def numbers(prefix):

@@ -4,28 +4,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 from metaflow_core.backends.process_tree import kill_tree
+from watched_processes import alive, wait_until
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes in /proc")
-
-
-def alive(pid):
-    """Whether a process runs: neither gone nor a zombie that nobody has waited for."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(condition, seconds=60):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture
